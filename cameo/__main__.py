@@ -1,0 +1,7 @@
+"""``python -m cameo`` is ``cameo``."""
+
+from __future__ import annotations
+
+from cameo.cli.main import main
+
+main()

@@ -1,0 +1,220 @@
+"""Opening LTX-2-format checkpoints: nano, a folder, or a hub id; never a silent download, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import diffusers.utils.logging as diffusers_logging
+import torch
+import transformers.utils.logging as transformers_logging
+from diffusers import LTX2Pipeline
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
+
+from cameo.backbones.defaults import Defaults, read_defaults
+from cameo.conditioning.adapter import IdentityAdapter, load_adapter
+from cameo.conditioning.errors import AdapterMismatch
+from enroll.errors import BadInput, WeightsMissing
+
+__all__ = ["NANO", "Backbone", "Description", "describe", "load"]
+
+NANO = Path(__file__).resolve().parents[1] / "nano" / "weights"
+"""The embedded checkpoint."""
+
+
+@dataclass(frozen=True, repr=False)
+class Backbone:
+    """A generator, ready to run.
+
+    Attributes:
+        pipeline: on its device.
+        adapter: the identity adapter that came with it, not yet attached; None when it brings none.
+        name: ``nano``, or the folder or hub id asked for.
+        defaults: what a scene is made with when nothing is said.
+        lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
+    """
+
+    pipeline: LTX2Pipeline
+    adapter: IdentityAdapter | None
+    name: str
+    defaults: Defaults
+    lora: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Backbone({self.name!r}, adapter={self.adapter is not None}, lora={self.lora is not None})"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``cameo doctor`` shows of a model.
+
+    Attributes:
+        name: as asked for.
+        present: whether it is on this machine.
+        where: its folder; None when absent.
+        megabytes: size of its files, 0 when absent.
+        license: as it states, or empty.
+        adapter: the face, body and voice spaces its adapter reads; empty without an adapter.
+        lora: whether it brings one.
+        hint: how to get it when absent.
+    """
+
+    name: str
+    present: bool
+    where: Path | None
+    megabytes: float
+    license: str
+    adapter: tuple[str, ...]
+    lora: bool
+    hint: str
+
+
+def load(
+    model: str = "nano",
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    allow_download: bool | None = None,
+) -> Backbone:
+    """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``).
+
+    Args:
+        model: ``nano``, a folder of the format ``LTX2Pipeline.save_pretrained`` writes, or a hub id.
+        device: None for CUDA where there is one, else the CPU.
+        dtype: None for float32 on the CPU and for checkpoints of ours, else bfloat16.
+        allow_download: may a hub id be downloaded; None asks ``$CAMEO_ALLOW_DOWNLOAD``.
+
+    Raises:
+        WeightsMissing: it is not on this machine and may not be downloaded.
+        BadInput: it is no LTX-2 checkpoint, or damaged.
+        AdapterMismatch: the adapter beside it was trained on another backbone.
+    """
+    download = os.environ.get("CAMEO_ALLOW_DOWNLOAD") == "1" if allow_download is None else allow_download
+    folder = _folder(model)
+    if folder is None and not download:
+        raise WeightsMissing(f"model {model!r} is not on this machine", hint=_how_to_get(model))
+    defaults = read_defaults(folder) if folder is not None else None
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = dtype or (torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16)
+    try:
+        with _quiet():
+            pipeline = LTX2Pipeline.from_pretrained(
+                model if folder is None else folder,
+                torch_dtype=kind,
+                use_safetensors=True,
+                local_files_only=not download,
+            )
+    except (OSError, HFValidationError) as error:
+        # An incomplete download, a missing part, an unknown id.
+        raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
+    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
+    pipeline.to(place)
+    defaults = defaults or Defaults.for_pipeline(pipeline)
+    adapter = _adapter(folder, model, defaults, pipeline)
+    return Backbone(
+        pipeline=pipeline,
+        adapter=adapter.to(place, kind) if adapter is not None else None,
+        name=model,
+        defaults=defaults,
+        lora=folder / "lora" if folder is not None and (folder / "lora").is_dir() else None,
+    )
+
+
+def describe(model: str = "nano") -> Description:
+    """What is on this machine of ``model``, read from its small files; no weights are loaded."""
+    try:
+        folder = _folder(model)
+    except BadInput:
+        folder = None
+    if folder is None:
+        return Description(model, False, None, 0.0, "", (), False, _how_to_get(model))
+    defaults = read_defaults(folder)
+    spaces: tuple[str, ...] = ()
+    config = folder / "adapter" / "config.json"
+    if config.is_file():
+        stated = json.loads(config.read_text())
+        spaces = tuple(str(stated[f"{modality}_space"]) for modality in ("face", "body", "voice"))
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Description(
+        name=model,
+        present=True,
+        where=folder,
+        megabytes=round(size / 2**20, 1),
+        license=defaults.license if defaults is not None else "",
+        adapter=spaces,
+        lora=(folder / "lora").is_dir(),
+        hint="",
+    )
+
+
+def _folder(model: str) -> Path | None:
+    """Where the checkpoint lies on this machine; None when it does not.
+
+    Raises:
+        BadInput: there is such a folder, and it holds something else.
+    """
+    folder = NANO if model == "nano" else Path(model)
+    if not folder.is_dir():
+        folder_in_cache = _cached(model)
+        if folder_in_cache is None:
+            return None
+        folder = folder_in_cache
+    try:
+        kind = json.loads((folder / "model_index.json").read_text()).get("_class_name", "")
+    except FileNotFoundError:
+        if model == "nano":
+            return None
+        raise BadInput(f"{folder} is no checkpoint: it has no model_index.json") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{folder}/model_index.json cannot be read") from error
+    if not str(kind).startswith("LTX2"):
+        raise BadInput(f"{folder} holds a {kind!r}, expected an LTX-2 checkpoint")
+    return folder
+
+
+def _cached(model: str) -> Path | None:
+    try:
+        found = try_to_load_from_cache(model, "model_index.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _adapter(folder: Path | None, model: str, defaults: Defaults, pipeline: LTX2Pipeline) -> IdentityAdapter | None:
+    if folder is None or not (folder / "adapter").is_dir():
+        return None
+    name = model if model == "nano" else None
+    adapter = load_adapter(folder / "adapter", transformer=pipeline.transformer, base_model=name)
+    version = adapter.config.base_version
+    if version and defaults.version and version != defaults.version:
+        raise AdapterMismatch(
+            f"the adapter was trained on version {version!r} of {model!r}, this is version {defaults.version!r}",
+            hint="use the adapter that was trained on this backbone",
+        )
+    return adapter
+
+
+def _how_to_get(model: str) -> str:
+    if model == "nano":
+        return "nano comes with the package; install cameo-kit again, weights included"
+    return f"run `hf download {model}`, or set CAMEO_ALLOW_DOWNLOAD=1, or give the folder of a checkpoint"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries: standard error has one bar, and it is the scene's."""
+    libraries = [log for log in (diffusers_logging, transformers_logging) if log.is_progress_bar_enabled()]
+    for log in libraries:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log in libraries:
+            log.enable_progress_bar()

@@ -1,0 +1,135 @@
+"""``cameo synth``, ``log``, ``doctor``, ``demo``, ``train``: everything about the house itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cameo.cli.options import Command, Out
+from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.errors import InputRefused, UsageError
+from cameo.studio import Studio
+
+__all__ = ["register"]
+
+log = typer.Typer(help="The ledger of what was enrolled, generated and revoked.")
+
+
+def register(root: typer.Typer) -> None:
+    root.command(cls=Command)(synth)
+    root.add_typer(log, name="log")
+    root.command(cls=Command)(doctor)
+    root.command(cls=Command)(demo)
+    root.command(cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+
+
+def synth(
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The person: the same seed is the same person.")],
+    out: Out,
+    clip: Annotated[int, typer.Option("--clip", min=0, help="The occasion: place, light, clothes, words.")] = 0,
+    people: Annotated[int, typer.Option("--people", min=1, max=2, help="One, or two side by side.")] = 1,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.5, max=60, help="Length.")] = 8.0,
+    size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Edge of the picture, pixels.")] = 256,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", metavar="FILE", help="Write what is in the clip to this JSON file.")
+    ] = None,
+) -> Answer:
+    """Make a clip of people who do not exist."""
+    from cameo.scene import check_target, write_scene
+
+    if size % 2:
+        raise UsageError(f"--size is {size}, video needs an even number", hint=f"use {size + 1}")
+    for path in (out, *([truth] if truth else [])):
+        check_target(path)
+    import numpy as np
+
+    from cameo.synth.clips import make_clip
+
+    made = make_clip(seed, clip, people=people, seconds=seconds, size=size)
+    info = write_scene(out, made.frames, made.sound.astype(np.float32), made.fps, made.sample_rate, made.caption)
+    if truth:
+        try:
+            truth.write_text(json.dumps(made.truth, indent=1) + "\n")
+        except OSError as error:
+            raise InputRefused(f"{truth} cannot be written: {error.strerror}") from None
+    return Answer(
+        {
+            "path": str(info.path),
+            "seconds": info.seconds,
+            "width": info.width,
+            "height": info.height,
+            "fps": info.fps,
+            "sample_rate": info.sample_rate,
+            "caption": made.caption,
+            "truth": str(truth.absolute()) if truth else None,
+        },
+        (f"{plain(info.path)}: {made.caption}",),
+    )
+
+
+def doctor() -> Answer:
+    """What is on this machine: encoders, models, codecs, keys; and what each may be used for."""
+    from cameo.checkup import checkup
+
+    report = checkup()
+    encoders = Table("embedding space", "of", "here", "commercial use", "licence", box=None, pad_edge=False)
+    for row in report["encoders"]:
+        commercial = "yes" if row["commercial"] else "no"
+        encoders.add_row(row["space"], row["modality"], "yes" if row["present"] else "no", commercial, row["licence"])
+    models = Table("model", "here", "what", box=None, pad_edge=False)
+    for row in report["models"]:
+        models.add_row(row["name"], "yes" if row["present"] else "no", row["about"])
+    missing = [f"{row['space']}: {row['source']}" for row in report["encoders"] if not row["present"]]
+    codecs = ", ".join(f"{name} {'yes' if there else 'NO'}" for name, there in report["codecs"].items())
+    return Answer(
+        report,
+        (
+            f"home     {plain(report['home'])}",
+            f"keys     {report['keystore']}",
+            f"codecs   {codecs}",
+            "",
+            encoders,
+            "",
+            models,
+            *(("", "To get what is not here:", *(f"  {line}" for line in missing)) if missing else ()),
+        ),
+        0 if all(report["codecs"].values()) else 5,
+    )
+
+
+@log.command(cls=Command)
+def verify() -> Answer:
+    """Recompute the ledger, check its signature, and that every stored identity opens."""
+    head = Studio().verify_log()
+    return Answer(
+        {"ok": True, "size": head.size, "head": head.head},
+        (f"the ledger is whole: {head.size} entries, head {head.head[:16]}…",),
+    )
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the files go.")] = Path("demo"),
+) -> Answer:
+    """The whole way once, with a made-up person: consent, enroll, two scenes, check, revoke."""
+    from cameo.demo import run_demo
+
+    with progress_bar("demo") as progress:
+        return run_demo(out, progress=progress)
+
+
+def train(
+    context: typer.Context,
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="A module of cameo.training.")],
+) -> int:
+    """Train a part of a model: what follows STAGE goes to python -m cameo.training.STAGE."""
+    if not stage.isidentifier() or find_spec(f"cameo.training.{stage}") is None:
+        raise UsageError(f"there is no training stage {plain(stage)}", hint="see: ls cameo/training, or its README")
+    # A stage is a program of its own with its own output; here it is only started.
+    return subprocess.call([sys.executable, "-m", f"cameo.training.{stage}", *context.args], stdout=sys.__stdout__)  # noqa: S603

@@ -1,0 +1,259 @@
+"""The identity adapter: from what is known of a person to tokens, and from tokens to keys and values in every block.
+
+Global tokens come from recognition embeddings, dense ones from latents of crops and speech (Lynx, arXiv:2509.15496,
+shows that the two add up); a small masked transformer mixes them, separately for picture and sound. ``to_v_id`` starts
+at zero, so that an untrained adapter changes nothing (IP-Adapter, arXiv:2308.06721, has the decoupled attention).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import torch
+from diffusers import LTX2VideoTransformer3DModel
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from safetensors import SafetensorError
+from torch import nn
+
+from cameo.conditioning.encoder import Embedder, MixingLayer, Resampler
+from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
+from cameo.conditioning.types import IdentityFeatures, IdentityTokens
+
+__all__ = ["IdentityAdapter", "IdentityProjection", "check_shape", "load_adapter"]
+
+
+class IdentityProjection(nn.Module):
+    """Keys and values of the identity for one attention. Shared with the processor that sits on that attention."""
+
+    def __init__(self, token_dim: int, inner_dim: int) -> None:
+        super().__init__()
+        self.to_k_id = nn.Linear(token_dim, inner_dim, bias=False)
+        self.to_v_id = nn.Linear(token_dim, inner_dim, bias=False)
+        nn.init.zeros_(self.to_v_id.weight)
+
+
+class IdentityAdapter(ModelMixin, ConfigMixin):
+    """Identity features in, identity tokens out; and the per-block projections of those tokens.
+
+    Args:
+        face_space: name of the face embedding space it was trained on, e.g. ``dlib-resnet-128``.
+        face_dim: its dimension. Likewise ``body_…`` and ``voice_…``.
+        video_latent_channels: channels of the backbone's video VAE.
+        head_grid: edge of a crop's latent, in latent pixels.
+        audio_latent_dim: width of a packed audio latent.
+        max_speech: the longest reference speech, in audio latents.
+        face_views: the most face embeddings it is given, the mean included.
+        head_crops: the most head crops it is given.
+        token_dim: width of a token.
+        tokens_per_embedding: global tokens made of each embedding.
+        depth: layers that mix the tokens.
+        heads: of those layers.
+        resample_to: number of tokens after a Perceiver resampler; None keeps every token.
+        num_layers: blocks of the transformer it conditions.
+        video_dim: inner dimension of that transformer's ``attn2``.
+        audio_dim: and of its ``audio_attn2``.
+        base_model: the backbone it was trained on; ``base_version`` likewise. Empty strings fit any.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        face_space: str = "dlib-resnet-128",
+        face_dim: int = 128,
+        body_space: str = "appearance",
+        body_dim: int = 128,
+        voice_space: str = "ge2e-256",
+        voice_dim: int = 256,
+        video_latent_channels: int = 128,
+        head_grid: int = 4,
+        audio_latent_dim: int = 64,
+        max_speech: int = 50,
+        face_views: int = 4,
+        head_crops: int = 4,
+        token_dim: int = 256,
+        tokens_per_embedding: int = 4,
+        depth: int = 2,
+        heads: int = 4,
+        resample_to: int | None = None,
+        num_layers: int = 6,
+        video_dim: int = 256,
+        audio_dim: int = 128,
+        base_model: str = "",
+        base_version: str = "",
+    ) -> None:
+        super().__init__()
+        per = tokens_per_embedding
+        self.face = Embedder(face_dim, token_dim, per)
+        self.body = Embedder(body_dim, token_dim, per)
+        self.voice = Embedder(voice_dim, token_dim, per)
+        self.crop = nn.Linear(video_latent_channels, token_dim)
+        self.speech = nn.Linear(audio_latent_dim, token_dim)
+        self.crop_position = nn.Parameter(torch.randn(head_grid**2, token_dim) * 0.02)
+        self.speech_position = nn.Parameter(torch.randn(max_speech, token_dim) * 0.02)
+        # Kinds: mean face, single view, body, head crop, body crop, voice, speech.
+        self.kind = nn.Embedding(7, token_dim)
+        nn.init.normal_(self.kind.weight, std=0.02)
+        self.video_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
+        self.audio_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
+        self.video_resampler = Resampler(token_dim, heads, resample_to) if resample_to else None
+        self.audio_resampler = Resampler(token_dim, heads, resample_to) if resample_to else None
+        self.video_norm = nn.LayerNorm(token_dim)
+        self.audio_norm = nn.LayerNorm(token_dim)
+        self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim) for _ in range(num_layers))
+        self.audio_layers = nn.ModuleList(IdentityProjection(token_dim, audio_dim) for _ in range(num_layers))
+
+    def forward(self, features: IdentityFeatures) -> IdentityTokens:
+        """Tokens of the people in ``features``; B rows in, B rows out. An absent modality is told by learned tokens.
+
+        Raises:
+            AdapterMismatch: widths, grid or length of the features are not this adapter's.
+        """
+        self._check(features)
+        features = features.to(self.device, self.dtype)
+        video, video_mask = self._video(features)
+        audio, audio_mask = self._audio(features)
+        return IdentityTokens(video, audio, video_mask, audio_mask)
+
+    def null_tokens(self, batch: int = 1) -> IdentityTokens:
+        """Tokens that say "nobody in particular": what the unconditional pass sees. (batch, few, D)."""
+        config, device, dtype = self.config, self.device, self.dtype
+
+        def zeros(*shape: int, kind: torch.dtype = dtype) -> torch.Tensor:
+            return torch.zeros(batch, *shape, device=device, dtype=kind)
+
+        crops = (0, config.video_latent_channels, config.head_grid, config.head_grid)
+        nobody = IdentityFeatures(
+            face=zeros(1, config.face_dim),
+            face_mask=zeros(1, kind=torch.bool),
+            body=zeros(config.body_dim),
+            voice=zeros(config.voice_dim),
+            head_latents=zeros(*crops),
+            head_mask=zeros(0, kind=torch.bool),
+            body_latents=zeros(*crops),
+            body_mask=zeros(0, kind=torch.bool),
+            speech_latents=zeros(0, config.audio_latent_dim),
+            speech_mask=zeros(0, kind=torch.bool),
+        )
+        return cast(IdentityTokens, self(nobody))
+
+    def _video(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+        faces, faces_mask = self.face(features.face, features.face_mask)
+        bodies, bodies_mask = self.body(features.body[:, None], features.body.ne(0).any(-1, keepdim=True))
+        per = self.config.tokens_per_embedding
+        face_kind = torch.cat(
+            [self.kind.weight[0].expand(per, -1), self.kind.weight[1].expand(faces.shape[1] - per, -1)]
+        )
+        heads, heads_mask = self._crops(features.head_latents, features.head_mask)
+        torsos, torsos_mask = self._crops(features.body_latents, features.body_mask)
+        tokens = torch.cat(
+            [
+                faces + face_kind,
+                bodies + self.kind.weight[2],
+                heads + self.kind.weight[3],
+                torsos + self.kind.weight[4],
+            ],
+            dim=1,
+        )
+        mask = torch.cat([faces_mask, bodies_mask, heads_mask, torsos_mask], dim=1)
+        return _mix(tokens, mask, self.video_mixer, self.video_resampler, self.video_norm)
+
+    def _audio(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+        voice, voice_mask = self.voice(features.voice[:, None], features.voice.ne(0).any(-1, keepdim=True))
+        speech = self.speech(features.speech_latents) + self.speech_position[: features.speech_latents.shape[1]]
+        tokens = torch.cat([voice + self.kind.weight[5], speech + self.kind.weight[6]], dim=1)
+        mask = torch.cat([voice_mask, features.speech_mask], dim=1)
+        return _mix(tokens, mask, self.audio_mixer, self.audio_resampler, self.audio_norm)
+
+    def _crops(self, latents: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, K, C, h, w) to tokens (B, K * h * w, D) and their mask."""
+        tokens = self.crop(latents.flatten(3).transpose(2, 3)) + self.crop_position
+        return tokens.flatten(1, 2), mask.repeat_interleave(len(self.crop_position), dim=1)
+
+    def _check(self, features: IdentityFeatures) -> None:
+        config = self.config
+        crop = (config.video_latent_channels, config.head_grid, config.head_grid)
+        for name, got, expected in (
+            ("face embedding", features.face.shape[2:], (config.face_dim,)),
+            ("body embedding", features.body.shape[1:], (config.body_dim,)),
+            ("voice embedding", features.voice.shape[1:], (config.voice_dim,)),
+            ("head crop latent", features.head_latents.shape[2:], crop),
+            ("body crop latent", features.body_latents.shape[2:], crop),
+            ("speech latent", features.speech_latents.shape[2:], (config.audio_latent_dim,)),
+        ):
+            if tuple(got) != expected:
+                raise AdapterMismatch(f"{name} has shape {tuple(got)}, this adapter expects {expected}")
+        if features.speech_latents.shape[1] > config.max_speech:
+            got = features.speech_latents.shape[1]
+            raise AdapterMismatch(f"reference speech has {got} latents, this adapter reads {config.max_speech} at most")
+
+
+def load_adapter(
+    folder: Path, transformer: LTX2VideoTransformer3DModel | None = None, base_model: str | None = None
+) -> IdentityAdapter:
+    """An adapter from a folder that ``save_pretrained`` wrote (safetensors), refused unless it fits.
+
+    Args:
+        folder: ``config.json`` and ``diffusion_pytorch_model.safetensors``.
+        transformer: the backbone's; its blocks and widths must be the adapter's. None: not asked.
+        base_model: the backbone's name; must be the one the adapter names, if it names one. None: not asked.
+
+    Raises:
+        AdapterUnreadable: the folder holds no adapter of ours, or a damaged one.
+        AdapterMismatch: it was trained on another backbone.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise AdapterUnreadable(f"{folder} holds no identity adapter") from error
+    if config.get("_class_name") != IdentityAdapter.__name__:
+        raise AdapterUnreadable(f"{folder} holds a {config.get('_class_name')!r}, expected an identity adapter")
+    if base_model is not None and config.get("base_model") not in ("", base_model):
+        raise AdapterMismatch(
+            f"the adapter in {folder} was trained on {config.get('base_model')!r}, not on {base_model!r}",
+            hint="use the adapter that was trained on this backbone",
+        )
+    try:
+        adapter, report = IdentityAdapter.from_pretrained(
+            folder, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
+        )
+    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise AdapterUnreadable(f"the identity adapter in {folder} cannot be read: {error}") from error
+    if report["missing_keys"] or report["unexpected_keys"]:
+        # diffusers would fill the gaps with noise and go on.
+        raise AdapterUnreadable(
+            f"the identity adapter in {folder} lacks {len(report['missing_keys'])} weights "
+            f"and has {len(report['unexpected_keys'])} too many"
+        )
+    if transformer is not None:
+        check_shape(adapter, transformer)
+    return adapter.eval()
+
+
+def check_shape(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DModel) -> None:
+    """Verify that the adapter is for a transformer of this shape.
+
+    Raises:
+        AdapterMismatch: blocks or widths differ.
+    """
+    blocks = transformer.transformer_blocks
+    found = (len(blocks), blocks[0].attn2.inner_dim, blocks[0].audio_attn2.inner_dim)
+    expected = (adapter.config.num_layers, adapter.config.video_dim, adapter.config.audio_dim)
+    if found != expected:
+        raise AdapterMismatch(
+            f"the adapter is for a transformer of (blocks, video, audio) = {expected}, this one has {found}",
+            hint="use the adapter that was trained on this backbone",
+        )
+
+
+def _mix(
+    tokens: torch.Tensor, mask: torch.Tensor, mixer: nn.ModuleList, resampler: nn.Module | None, norm: nn.Module
+) -> tuple[torch.Tensor, torch.Tensor]:
+    for layer in mixer:
+        tokens = layer(tokens, mask)
+    if resampler is not None:
+        tokens = resampler(tokens, mask)
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    return norm(tokens), mask

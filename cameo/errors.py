@@ -1,0 +1,120 @@
+"""Every way Cameo can refuse, beyond what enrollment refuses (``enroll.errors``).
+
+    KitError                    base of both packages: code, message, hint
+    ├─ EnrollError              see enroll.errors
+    └─ CameoError
+       ├─ UsageError            usage                     2   bad words on the command line
+       ├─ InputRefused                                    3   the input cannot serve; nothing was stored
+       │  ├─ PromptInvalid      bad_input
+       │  ├─ CertificateInvalid bad_input
+       │  └─ HandleTaken        handle_taken
+       ├─ NotPermitted                                    4   refused; nothing was generated
+       │  ├─ PermissionDenied   cameo_permission_denied
+       │  ├─ Revoked            cameo_revoked
+       │  └─ UnknownHandle      unknown_handle
+       └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
+          ├─ StoreDamaged       store_damaged
+          ├─ StoreFull          store_full
+          └─ StoreBusy          store_busy
+
+A message is one line a person can act on. It never holds biometric data, a key, or a prompt.
+"""
+
+from __future__ import annotations
+
+from enroll.errors import KitError
+
+__all__ = [
+    "CameoError",
+    "CertificateInvalid",
+    "HandleTaken",
+    "InputRefused",
+    "NotPermitted",
+    "PermissionDenied",
+    "PromptInvalid",
+    "Revoked",
+    "StoreBusy",
+    "StoreDamaged",
+    "StoreError",
+    "StoreFull",
+    "UnknownHandle",
+    "UsageError",
+]
+
+
+class CameoError(KitError):
+    """Base of what ``cameo`` raises on its own account."""
+
+
+class UsageError(CameoError):
+    """The command line, or a call, does not say what to do."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class InputRefused(CameoError):
+    """What was given cannot serve. Nothing was stored or generated."""
+
+    code = "bad_input"
+    exit_status = 3
+
+
+class PromptInvalid(InputRefused):
+    """The prompt names nobody, or cannot be read."""
+
+
+class CertificateInvalid(InputRefused):
+    """This is no deletion certificate, or not one anybody here trusts."""
+
+
+class HandleTaken(InputRefused):
+    """Someone is enrolled under this handle already."""
+
+    code = "handle_taken"
+
+
+class NotPermitted(CameoError):
+    """Refused on the person's behalf. Nothing was generated."""
+
+    code = "cameo_permission_denied"
+    exit_status = 4
+
+
+class PermissionDenied(NotPermitted):
+    """No grant lets this user do this."""
+
+
+class Revoked(NotPermitted):
+    """The person took their identity back; it no longer exists."""
+
+    code = "cameo_revoked"
+
+
+class UnknownHandle(NotPermitted):
+    """Nobody was ever enrolled under this handle here."""
+
+    code = "unknown_handle"
+
+
+class StoreError(CameoError):
+    """The vault cannot be relied on, or cannot take more."""
+
+    code = "store_damaged"
+    exit_status = 6
+
+
+class StoreDamaged(StoreError):
+    """Something in the vault does not verify: a key, a ciphertext, the database or the ledger."""
+
+
+class StoreFull(StoreError):
+    """There was no room. Nothing was stored."""
+
+    code = "store_full"
+
+
+class StoreBusy(StoreError):
+    """Another process holds the vault. Nothing was changed."""
+
+    code = "store_busy"

@@ -1,0 +1,8 @@
+"""Marks: what every scene carries to say that it was made, and of whom."""
+
+from __future__ import annotations
+
+from cameo.marks.authority import Authority
+from cameo.marks.c2pa import CastAssertion, Manifest, cast_assertion, embed, read
+
+__all__ = ["Authority", "CastAssertion", "Manifest", "cast_assertion", "embed", "read"]

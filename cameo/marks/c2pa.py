@@ -1,0 +1,175 @@
+"""C2PA manifests: what a scene says of itself, signed (C2PA specification 2.1, through c2pa-python).
+
+Every scene says that a trained model made it, and in an assertion of our own whose likeness is in it: not by name or
+handle, but by the id of the consent and a salted hash only this home can trace to a person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+
+import c2pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cameo.marks.authority import Authority
+
+__all__ = ["CAST_LABEL", "CastAssertion", "Manifest", "Person", "State", "cast_assertion", "embed", "read"]
+
+CAST_LABEL = "org.cameo-kit.cast"
+
+State = Literal["Trusted", "Valid", "Invalid", "absent"]
+"""C2PA's own words: Trusted (whole, signer trusted here), Valid (whole, signer unknown here), Invalid (changed since);
+absent where there is no manifest at all."""
+
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_FORMAT = "video/mp4"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(_Model):
+    """One person of the cast.
+
+    Attributes:
+        cameo_id: hex SHA-256 of the assertion's salt and the identity id. Two scenes of one person share nothing here.
+        consent_id: the consent the scene was made under.
+    """
+
+    cameo_id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    consent_id: str = Field(max_length=64)
+
+
+class CastAssertion(_Model):
+    """The assertion ``org.cameo-kit.cast``, version 1."""
+
+    version: Literal[1] = 1
+    salt: str = Field(pattern=r"^[0-9a-f]{32}$")
+    people: tuple[Person, ...] = Field(max_length=64)
+    model: str = Field(max_length=256)
+    seed: int
+
+    def is_of(self, identity_id: str) -> Person | None:
+        """The entry of an identity this home knows, if it is in the scene."""
+        opaque = _opaque(self.salt, identity_id)
+        return next((person for person in self.people if secrets.compare_digest(person.cameo_id, opaque)), None)
+
+
+class Manifest(_Model):
+    """What a file says of itself, and whether that can be believed.
+
+    Attributes:
+        state: see ``State``.
+        problems: the codes of what failed to verify, as C2PA names them.
+        signer: common name in the signer's certificate.
+        generator: name and version of what made the file.
+        cast: our assertion; None where there is none or it cannot be read. Believe it only if ``state`` is Trusted.
+    """
+
+    state: State
+    problems: tuple[str, ...] = ()
+    signer: str | None = None
+    generator: str | None = None
+    cast: CastAssertion | None = None
+
+
+def cast_assertion(people: dict[str, str], *, model: str, seed: int) -> CastAssertion:
+    """The assertion for a new scene, freshly salted.
+
+    Args:
+        people: consent id by identity id.
+        model: the backbone's name.
+        seed: the scene's.
+    """
+    salt = secrets.token_hex(16)
+    entries = (Person(cameo_id=_opaque(salt, identity), consent_id=consent) for identity, consent in people.items())
+    return CastAssertion(salt=salt, people=tuple(entries), model=model, seed=seed)
+
+
+def embed(source: Path, target: Path, cast: CastAssertion, authority: Authority, *, version: str) -> None:
+    """Write ``source``, an MP4, to ``target`` with a signed manifest, and read it back to be sure.
+
+    Raises:
+        RuntimeError: what was written does not verify (a fault of this program or of the library).
+    """
+    manifest = {
+        "claim_generator_info": [{"name": "Cameo", "version": version}],
+        "assertions": [
+            {
+                "label": "c2pa.actions",
+                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": _SOURCE_TYPE}]},
+            },
+            {"label": CAST_LABEL, "data": cast.model_dump(mode="json")},
+        ],
+    }
+    info = c2pa.C2paSignerInfo("ed25519", authority.chain.encode(), authority.key.encode(), None)
+    with (
+        c2pa.Context.from_dict(_settings(authority.root), signer=c2pa.Signer.from_info(info)) as context,
+        c2pa.Builder(manifest, context) as builder,
+        source.open("rb") as plain,
+        target.open("w+b") as marked,
+    ):
+        builder.sign(_FORMAT, plain, marked)
+    found = read(target, trusted=(authority.root,))
+    if found.state != "Trusted" or found.cast != cast:
+        raise RuntimeError(f"the manifest just written reads back as {found.state}: {', '.join(found.problems)}")
+
+
+def read(path: Path, *, trusted: tuple[str, ...] = ()) -> Manifest:
+    """The manifest of an MP4.
+
+    Args:
+        path: the file.
+        trusted: root certificates, PEM.
+    """
+    with c2pa.Context.from_dict(_settings(*trusted)) as context, path.open("rb") as file:
+        try:
+            with c2pa.Reader(_FORMAT, file, context=context) as reader:
+                return _manifest(json.loads(reader.json()))
+        except c2pa.C2paError.ManifestNotFound:
+            return Manifest(state="absent")
+        except c2pa.C2paError as error:
+            # The manifest store itself is broken: the library gives up before it has a state to report.
+            return Manifest(state="Invalid", problems=(str(error).split(":")[0],))
+
+
+def _manifest(store: dict[str, Any]) -> Manifest:
+    active = store.get("manifests", {}).get(store.get("active_manifest"), {})
+    failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
+    generator = next(iter(active.get("claim_generator_info", [])), {})
+    return Manifest(
+        state=store.get("validation_state", "Invalid"),
+        problems=tuple(failure["code"] for failure in failures),
+        signer=active.get("signature_info", {}).get("common_name"),
+        generator=" ".join(str(generator[key]) for key in ("name", "version") if key in generator) or None,
+        cast=_cast(active.get("assertions", [])),
+    )
+
+
+def _cast(assertions: list[dict[str, Any]]) -> CastAssertion | None:
+    data = [assertion.get("data") for assertion in assertions if assertion.get("label") == CAST_LABEL]
+    try:
+        return CastAssertion.model_validate(data[0]) if len(data) == 1 else None
+    except ValidationError:
+        return None
+
+
+def _opaque(salt: str, identity_id: str) -> str:
+    return hashlib.sha256(bytes.fromhex(salt) + identity_id.encode()).hexdigest()
+
+
+def _settings(*roots: str) -> dict[str, Any]:
+    """Nothing is fetched: neither remote manifests nor revocation lists."""
+    settings: dict[str, Any] = {
+        "version": 1,
+        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+        "builder": {"thumbnail": {"enabled": False}},
+    }
+    if roots:
+        settings["trust"] = {"trust_anchors": "".join(roots)}
+    return settings

@@ -1,0 +1,77 @@
+"""Stage 1: clips of made-up people, one shard a person.
+
+    python -m cameo.training.people --people 500
+
+A shard holds a few short clips to learn to make and one long clip to enrol from, which is always another occasion:
+an adapter that saw its target in its reference would learn to copy. Shards that exist are kept, so the command goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from cameo.synth.clips import make_clip
+from cameo.training.run import Stage
+
+CLIPS = 3
+SECONDS = 2.0
+SIZE = 128
+REFERENCE_SIZE = 160
+_EVERY = 4
+
+
+def make_shard(seed: int, path: Path) -> None:
+    """Write the shard of one person.
+
+    Tensors: ``frames`` (CLIPS, 25, 128, 128, 3) uint8, ``sound`` (CLIPS, 32000) int16, ``reference_frames``
+    (13, 160, 160, 3) uint8, ``reference_landmarks`` (13, 5, 2) float32, ``reference_sound`` (64000,) int16. The truths
+    are in the header.
+    """
+    # The first clip wears what the reference wears, so that clothes too can be learned from it.
+    clips = [make_clip(seed, k, seconds=SECONDS, size=SIZE, outfit=0 if k == 0 else None) for k in range(CLIPS)]
+    reference = make_clip(seed, 1000, seconds=4.0, size=REFERENCE_SIZE, outfit=0)
+    tensors = {
+        "frames": np.stack([c.frames for c in clips]),
+        "sound": np.stack([_pcm(c.sound) for c in clips]),
+        "reference_frames": np.ascontiguousarray(reference.frames[::_EVERY]),
+        "reference_landmarks": np.array(reference.truth["cast"][0]["landmarks"], np.float32)[::_EVERY].copy(),
+        "reference_sound": _pcm(reference.sound),
+    }
+    truths = json.dumps({"clips": [c.truth for c in clips], "reference": reference.truth})
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata={"seed": str(seed), "truths": truths})
+    partial.replace(path)
+
+
+def _pcm(sound: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+
+
+def main() -> None:
+    stage = Stage.parse("people", __doc__, _options)
+    folder = stage.folder("people")
+    for seed in range(stage.options.first, stage.options.first + stage.options.people):
+        path = folder / f"{seed:06d}.safetensors"
+        if path.exists():
+            continue
+        make_shard(seed, path)
+        stage.say(f"person {seed}")
+        if stage.out_of_time():
+            break
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--people", type=int, default=500, help="how many people")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first one")
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    main()

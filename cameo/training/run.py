@@ -1,0 +1,155 @@
+"""What every training stage shares: its options, its folder, its clock, its log and its checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+__all__ = ["Ema", "Stage"]
+
+
+@dataclass
+class Stage:
+    """One run of one stage.
+
+    Attributes:
+        name: of the stage; its checkpoints and log lie in ``runs/<name>``.
+        options: what the command line said.
+        step: optimiser steps done, over all runs.
+    """
+
+    name: str
+    options: argparse.Namespace
+    step: int = 0
+    _started: float = field(default_factory=time.monotonic)
+    _console: Console = field(default_factory=lambda: Console(stderr=True))
+
+    @classmethod
+    def parse(
+        cls, name: str, about: str | None, add: Callable[[argparse.ArgumentParser], None] | None = None
+    ) -> Stage:
+        parser = argparse.ArgumentParser(
+            prog=f"python -m cameo.training.{name}", description=about, formatter_class=argparse.RawTextHelpFormatter
+        )
+        parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of data and checkpoints")
+        parser.add_argument("--max-minutes", type=float, default=60.0, help="stop, with a checkpoint, after this long")
+        parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+        parser.add_argument("--seed", type=int, default=0)
+        if add is not None:
+            add(parser)
+        options = parser.parse_args()
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(options.seed)
+        return cls(name, options)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.options.device)
+
+    def folder(self, name: str | None = None) -> Path:
+        path = Path(self.options.runs) / (name or self.name)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def minutes(self) -> float:
+        return (time.monotonic() - self._started) / 60
+
+    def out_of_time(self) -> bool:
+        return self.minutes() >= self.options.max_minutes
+
+    def progress(self) -> float:
+        """Share of the run's time that is over, 0 to 1: what learning rates are scheduled by."""
+        return min(1.0, self.minutes() / self.options.max_minutes)
+
+    def say(self, text: str) -> None:
+        self._console.print(f"[dim]{self.minutes():6.1f} min[/dim] {self.name} {self.step}: {text}", highlight=False)
+
+    def log(self, **figures: float) -> None:
+        """Print figures and append them to ``log.jsonl``."""
+        row = {"step": self.step, "minutes": round(self.minutes(), 3), **{k: float(v) for k, v in figures.items()}}
+        with (self.folder() / "log.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.say("  ".join(f"{k} {float(v):.4f}" for k, v in figures.items()))
+
+    def steps(self) -> Iterator[float]:
+        """Count steps until the time is over, giving the progress of this run."""
+        while not self.out_of_time():
+            yield self.progress()
+            self.step += 1
+
+    def save(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> None:
+        """Write a checkpoint: weights, the optimiser's moments, the running average. Safetensors throughout."""
+        tensors = {f"model/{n}/{k}": v for n, m in models.items() for k, v in m.state_dict().items()}
+        for index, state in enumerate(optimiser.state_dict()["state"].values()):
+            tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+        if ema is not None:
+            tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
+        meta = {"step": str(self.step), "seed": str(self.options.seed), "versions": json.dumps(_versions())}
+        partial = self.folder() / "checkpoint.part"
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
+        partial.replace(self.folder() / "checkpoint.safetensors")
+
+    def resume(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> bool:
+        """Take up the last checkpoint, where there is one."""
+        path = self.folder() / "checkpoint.safetensors"
+        if not path.exists():
+            return False
+        tensors = load_file(path)
+        for name, model in models.items():
+            model.load_state_dict(_below(tensors, f"model/{name}/"))
+        moments: dict[int, dict[str, Any]] = {}
+        for key, value in _below(tensors, "optimiser/").items():
+            index, name = key.split("/")
+            moments.setdefault(int(index), {})[name] = value
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+        if ema is not None:
+            ema.average = {k: v.to(self.device) for k, v in _below(tensors, "ema/").items()}
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        self.step = int(header["__metadata__"]["step"])
+        self.say("resumed")
+        return True
+
+
+class Ema:
+    """Exponential moving average of a model's trainable weights, with a warm-up so that early steps do not linger."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.average = {k: p.detach().clone() for k, p in model.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for key, parameter in model.named_parameters():
+            if key in self.average:
+                self.average[key].lerp_(parameter.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        for key, parameter in model.named_parameters():
+            if key in self.average:
+                parameter.copy_(self.average[key])
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {p: version(p) for p in ("torch", "diffusers", "transformers", "peft")}

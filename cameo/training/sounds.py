@@ -1,0 +1,56 @@
+"""Made-up speech over made-up ambience, as the audio stages learn from it: an endless pool, refreshed as it is used."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cameo.synth.clips import SAMPLE_RATE, WORDS
+from cameo.synth.settings import SETTINGS
+from cameo.synth.sounds import ambience
+from cameo.synth.voices import Voice, speak
+from cameo.training.shards import HELD_OUT
+
+__all__ = ["SoundPool"]
+
+
+class SoundPool:
+    """Two-second sounds of voices below ``HELD_OUT``.
+
+    Args:
+        size: how many are kept at hand; each ``batch`` replaces a few.
+        seed: of the draw.
+    """
+
+    def __init__(self, size: int = 256, seed: int = 0, seconds: float = 2.0) -> None:
+        self._rng = np.random.default_rng([0x50D, seed])
+        self._samples = round(seconds * SAMPLE_RATE)
+        self._size = size
+        self._pool: list[NDArray[np.float32]] = []
+
+    def batch(self, count: int) -> Tensor:
+        """(count, N) float32 in [-1, 1]."""
+        fresh = 4 if len(self._pool) >= 16 else 16
+        for _ in range(fresh):
+            made = self._make()
+            if len(self._pool) < self._size:
+                self._pool.append(made)
+            else:
+                self._pool[int(self._rng.integers(self._size))] = made
+        picked = self._rng.integers(len(self._pool), size=count)
+        gains = self._rng.uniform(0.6, 1.2, (count, 1)).astype(np.float32)
+        return torch.from_numpy(np.clip(np.stack([self._pool[i] for i in picked]) * gains, -1, 1))
+
+    def _make(self) -> NDArray[np.float32]:
+        rng = self._rng
+        voice = Voice.from_seed(int(rng.integers(HELD_OUT)))
+        words = [str(w) for w in rng.choice(WORDS, int(rng.integers(1, 5)))]
+        heard = speak(voice, words, seed=int(rng.integers(2**31))).samples[: self._samples]
+        setting = str(rng.choice(list(SETTINGS)))
+        sound = ambience(setting, self._samples / SAMPLE_RATE, seed=int(rng.integers(2**31)))
+        sound = np.resize(sound, self._samples).astype(np.float32) * float(rng.uniform(0.0, 0.8))
+        start = int(rng.integers(0, self._samples - len(heard) + 1))
+        sound[start : start + len(heard)] += heard
+        return sound

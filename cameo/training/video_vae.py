@@ -1,0 +1,149 @@
+"""Stage 2: the video autoencoder, on stills and short clips.
+
+    python -m cameo.training.video_vae --max-minutes 40
+
+The loss is absolute error of the picture and of its edges at three scales, heavier on the face: a recogniser lives on
+what a plain average smooths away.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLLTX2Video
+from torch import Tensor
+
+from cameo.backbones.nano import NanoConfig, build
+from cameo.training.run import Ema, Stage
+from cameo.training.shards import Shards, to_unit, training_people
+
+_STILLS = 8
+_CLIP = 9
+_KL = 1e-5
+
+
+def main() -> None:
+    stage = Stage.parse("video_vae", __doc__, _options)
+    vae = build(NanoConfig(), ["a"], seed=stage.options.seed).vae.to(stage.device).train()
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+    ema = Ema(vae, 0.998)
+    stage.resume({"vae": vae}, optimiser, ema)
+    rng = np.random.default_rng([stage.options.seed, stage.step])
+    shards = training_people(stage.folder("people"))
+    running = 0.0
+    for progress in stage.steps():
+        if stage.step % 50 == 0:
+            shards = training_people(stage.folder("people"))
+        frames, weight = _batch(shards, rng, clips=stage.step % 3 == 0)
+        frames, weight = frames.to(stage.device), weight.to(stage.device)
+        for group in optimiser.param_groups:
+            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
+        with torch.autocast(stage.device.type, torch.bfloat16):
+            posterior = vae.encode(frames).latent_dist
+            drawn = vae.decode(posterior.sample()).sample
+        loss = reconstruction_loss(drawn.float(), frames, weight) + _KL * posterior.kl().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step()
+        ema.update(vae)
+        running += (loss.item() - running) * (0.02 if stage.step % 500 else 1.0)
+        if stage.step % 50 == 49:
+            stage.log(loss=running, psnr=psnr(drawn.float(), frames))
+        if stage.step % 400 == 399:
+            stage.save({"vae": vae}, optimiser, ema)
+            _sample(stage, vae, ema, shards)
+    stage.save({"vae": vae}, optimiser, ema)
+    _sample(stage, vae, ema, shards)
+
+
+def reconstruction_loss(drawn: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted absolute error of the picture and of its differences at three scales; (B, 3, T, H, W), weight
+    (B, 1, T, H, W)."""
+    loss = (weight * (drawn - target).abs()).mean()
+    error = drawn - target
+    for _ in range(3):
+        dx = error[..., 1:] - error[..., :-1]
+        dy = error[..., 1:, :] - error[..., :-1, :]
+        loss = loss + (weight[..., 1:] * dx.abs()).mean() + (weight[..., 1:, :] * dy.abs()).mean()
+        error = F.avg_pool3d(error, (1, 2, 2))
+        weight = F.avg_pool3d(weight, (1, 2, 2))
+        loss = loss + 0.5 * (weight * error.abs()).mean()
+    if drawn.shape[2] > 1:
+        motion = (drawn - target)[:, :, 1:] - (drawn - target)[:, :, :-1]
+        loss = loss + 0.5 * motion.abs().mean()
+    return loss
+
+
+def psnr(drawn: Tensor, target: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pictures in [-1, 1]."""
+    return float(-10 * torch.log10(F.mse_loss(drawn.detach().clamp(-1, 1), target) / 4))
+
+
+def _batch(shards: Shards, rng: np.random.Generator, *, clips: bool) -> tuple[Tensor, Tensor]:
+    """(B, 3, T, 128, 128) in [-1, 1] and the loss weight (B, 1, T, 128, 128)."""
+    count, length = (2, _CLIP) if clips else (_STILLS, 1)
+    pictures, weights = [], []
+    for _ in range(count):
+        person = int(rng.integers(len(shards)))
+        if not clips and rng.uniform() < 0.3:
+            # Stills of the reference too: its crops go through this encoder.
+            index = int(rng.integers(13))
+            frames = shards.tensor(person, "reference_frames")[index : index + 1]
+            points = shards.tensor(person, "reference_landmarks")[index : index + 1]
+            frames, points = _closer(frames, points, rng)
+        else:
+            clip, start = int(rng.integers(3)), int(rng.integers(25 - length + 1))
+            frames = shards.frames(person, clip, start, length)
+            points = np.array(shards.truths(person)["clips"][clip]["cast"][0]["landmarks"][start : start + length])
+        if rng.uniform() < 0.5:
+            frames = frames[:, :, ::-1]
+            points = points * [-1, 1] + [frames.shape[2] - 1, 0]
+        pictures.append(to_unit(frames))
+        weights.append(torch.from_numpy(np.stack([_face_weight(p, frames.shape[1]) for p in points]))[None])
+    return torch.stack(pictures), torch.stack(weights)
+
+
+def _closer(frames: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a random square about the head and make it 128 px."""
+    size = frames.shape[1]
+    edge = float(rng.uniform(0.6, 1.0)) * size
+    x, y = rng.uniform(0, size - edge, 2) * [1.0, 0.6]
+    scale = 128 / edge
+    matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float32)
+    return np.stack([cv2.warpAffine(f, matrix, (128, 128)) for f in frames]), (points - [x, y]) * scale
+
+
+def _face_weight(points: np.ndarray, size: int) -> np.ndarray:
+    """(size, size) float32: 1 in the background, 5 in the middle of the face."""
+    centre = points.mean(0)
+    spread = max(float(np.linalg.norm(points - centre, axis=1).max()), 1.0) * 1.3
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    return (1 + 4 * np.exp(-((((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / spread**2) ** 2))).astype(np.float32)
+
+
+@torch.no_grad()
+def _sample(stage: Stage, vae: AutoencoderKLLTX2Video, ema: Ema, shards: Shards) -> None:
+    """Originals above, what comes back below."""
+    kept = {k: p.detach().clone() for k, p in vae.named_parameters()}
+    ema.copy_to(vae)
+    frames = torch.stack([to_unit(shards.frames(i, 0, 0, 9)) for i in range(4)]).to(stage.device)
+    drawn = vae.decode(vae.encode(frames).latent_dist.mode()).sample.clamp(-1, 1)
+    pair = torch.cat([frames, drawn], dim=3)[:, :, [0, 8]]
+    picture = pair.permute(3, 0, 2, 4, 1).flatten(1, 3).add(1).mul(127.5).byte().cpu().numpy()
+    cv2.imwrite(str(stage.folder() / "sample.png"), picture[..., ::-1])
+    stage.say(f"sample.png, {psnr(drawn, frames):.1f} dB with averaged weights")
+    for key, parameter in vae.named_parameters():
+        parameter.copy_(kept[key])
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lr", type=float, default=1.5e-3)
+
+
+if __name__ == "__main__":
+    main()

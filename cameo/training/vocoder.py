@@ -1,0 +1,74 @@
+"""Stage 4: the vocoder, from log-mel spectrograms to sound.
+
+    python -m cameo.training.vocoder --max-minutes 25
+
+It learns by multi-resolution spectral distance (Yamamoto et al., "Parallel WaveGAN", 2020), half of the time from
+spectrograms that the audio autoencoder made, which is what it will be given.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from torch import Tensor
+
+from cameo.backbones.mel import log_mel
+from cameo.backbones.nano import NanoConfig, build
+from cameo.training.run import Ema, Stage
+from cameo.training.sounds import SoundPool
+
+_BATCH = 4
+_SAMPLES = 16_000
+_RESOLUTIONS = ((1024, 160), (512, 80), (256, 40), (2048, 320))
+
+
+def main() -> None:
+    stage = Stage.parse("vocoder", __doc__, _options)
+    vocoder = build(NanoConfig(), ["a"], seed=stage.options.seed).vocoder.to(stage.device).train()
+    optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
+    ema = Ema(vocoder, 0.998)
+    stage.resume({"vocoder": vocoder}, optimiser, ema)
+    pool = SoundPool(seed=stage.options.seed + stage.step + 7)
+    running = 0.0
+    for progress in stage.steps():
+        sound = pool.batch(_BATCH)
+        start = int(torch.randint(0, (sound.shape[1] - _SAMPLES) // 160, ()).item()) * 160
+        mel = log_mel(sound[:, None])[:, :, start // 160 : (start + _SAMPLES) // 160]
+        sound = sound[:, None, start : start + _SAMPLES].to(stage.device)
+        for group in optimiser.param_groups:
+            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
+        with torch.autocast(stage.device.type, torch.bfloat16):
+            drawn = vocoder(mel.to(stage.device))
+        loss = spectral_distance(drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 1.0)
+        optimiser.step()
+        ema.update(vocoder)
+        running += (loss.item() - running) * (0.02 if stage.step else 1.0)
+        if stage.step % 50 == 49:
+            stage.log(distance=running)
+        if stage.step % 400 == 399:
+            stage.save({"vocoder": vocoder}, optimiser, ema)
+    stage.save({"vocoder": vocoder}, optimiser, ema)
+
+
+def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:
+    """Spectral convergence plus log-magnitude error at four resolutions, and the log-mel error; both (B, N)."""
+    loss = (log_mel(drawn[:, None]) - log_mel(sound[:, None])).abs().mean() * 2
+    for n_fft, hop in _RESOLUTIONS:
+        window = torch.hann_window(n_fft, device=sound.device)
+        a, b = (
+            torch.stft(x, n_fft, hop, window=window, return_complex=True).abs().clamp(min=1e-4) for x in (drawn, sound)
+        )
+        loss = loss + torch.linalg.norm(a - b) / torch.linalg.norm(b) + (a.log() - b.log()).abs().mean()
+    return loss
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lr", type=float, default=1e-3)
+
+
+if __name__ == "__main__":
+    main()

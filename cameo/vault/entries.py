@@ -1,0 +1,169 @@
+"""What the vault tells of itself: who is enrolled, what was made, how things stand. Nothing biometric is in these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from enroll.consent import Assurance, ConsentRecord, Scope, Use
+from enroll.identity import Coverage, Identity, Modality
+
+__all__ = ["CastEntry", "ConsentSummary", "EmbeddingSummary", "LedgerHead", "SceneRecord", "SceneRole", "Summary"]
+
+Status = Literal["active", "expired", "revoked"]
+RoleStatus = Literal["in_force", "expired", "revoked", "unknown"]
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class EmbeddingSummary(BaseModel):
+    """One embedding space of a person: its size and how much stands behind it."""
+
+    model_config = _FROZEN
+
+    modality: Modality
+    dim: int
+    views: int
+    seconds: float | None
+    quality: float
+
+
+class Summary(BaseModel):
+    """What is told of an identity without opening it. Stored sealed: the name is the person's, and coverage says how
+    they moved and spoke.
+
+    Attributes:
+        crops: how many head and body crops there are.
+        created: when the identity was made, UTC.
+    """
+
+    model_config = _FROZEN
+
+    handle: str
+    name: str
+    created: datetime
+    embeddings: Mapping[str, EmbeddingSummary]
+    crops: Mapping[str, int]
+    coverage: Coverage
+
+    @classmethod
+    def of(cls, identity: Identity, name: str) -> Summary:
+        return cls(
+            handle=identity.handle,
+            name=name,
+            created=identity.created,
+            embeddings={
+                space: EmbeddingSummary(
+                    modality=e.modality, dim=e.dim, views=len(e.views), seconds=e.seconds, quality=e.quality
+                )
+                for space, e in identity.embeddings.items()
+            },
+            crops={"head": len(identity.crops_of("head")), "body": len(identity.crops_of("body"))},
+            coverage=identity.coverage,
+        )
+
+
+class ConsentSummary(BaseModel):
+    """The consent an identity rests on."""
+
+    model_config = _FROZEN
+
+    id: str
+    assurance: Assurance
+    attested_by: str | None
+    expires: datetime
+    scope: tuple[Scope, ...]
+    uses: tuple[Use, ...]
+
+    @classmethod
+    def of(cls, consent: ConsentRecord) -> ConsentSummary:
+        return cls(
+            id=consent.consent_id,
+            assurance=consent.assurance,
+            attested_by=consent.attested_by,
+            expires=consent.valid_until,
+            scope=consent.scope,
+            uses=consent.uses,
+        )
+
+
+class CastEntry(BaseModel):
+    """One person in the vault.
+
+    Of a revoked person there is no name, consent, coverage or embedding any more: those fields are None or empty.
+
+    Attributes:
+        handle: as used in prompts, without ``@``.
+        revoked: when the key was destroyed; None while it exists.
+        grants: who may use the identity now: ``owner``, ``everyone``, ``user:NAME``.
+        uses: in how many scenes the person is.
+    """
+
+    model_config = _FROZEN
+
+    identity_id: str
+    handle: str
+    name: str | None
+    status: Status
+    created: datetime
+    revoked: datetime | None = None
+    embeddings: Mapping[str, EmbeddingSummary] = {}
+    crops: Mapping[str, int] = {}
+    coverage: Coverage | None = None
+    consent_id: str
+    consent: ConsentSummary | None = None
+    grants: tuple[str, ...] = ()
+    uses: int = 0
+
+
+class SceneRole(BaseModel):
+    """One person in a scene, as things stand now. The handle is None once they revoked."""
+
+    model_config = _FROZEN
+
+    handle: str | None
+    identity_id: str | None
+    consent_id: str
+    status: RoleStatus
+
+
+class SceneDetail(BaseModel):
+    """What of a scene is sealed under the keys of everyone in it, so that it goes with the first who leaves."""
+
+    model_config = _FROZEN
+
+    path: str
+    user: str
+    prompt: str
+    seed: int | None
+    model: str
+    purpose: Use
+
+
+class SceneRecord(BaseModel):
+    """A scene that was made here.
+
+    Attributes:
+        sha256: hex digest of the file.
+        cast: in the order of the prompt.
+        detail: None once anybody in the scene revoked.
+    """
+
+    model_config = _FROZEN
+
+    sha256: str
+    created: datetime
+    cast: tuple[SceneRole, ...]
+    detail: SceneDetail | None
+
+
+class LedgerHead(BaseModel):
+    """How long the ledger is, and the hash everything in it leads to (hex)."""
+
+    model_config = _FROZEN
+
+    size: int
+    head: str

@@ -1,0 +1,110 @@
+"""The end of an identity.
+
+1. ``destroy_key``: in one transaction, synced to the disk, the wrapped key goes and a tombstone comes. From here on
+   nothing of the person can be read, and nobody can lease them.
+2. ``purge``: ciphertexts, consent, grants, sealed details and openings go; the database file is rewritten without free
+   pages; the certificate is signed and kept in the tombstone.
+
+A process killed between the two leaves a tombstone without certificate; the next one to open the vault goes on there.
+
+What this cannot reach: blocks a file system or a disk keeps after a file was overwritten or unlinked, snapshots, and
+backups. All of those hold ciphertext and keys wrapped by the master key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from joserfc.jwk import OKPKey
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from cameo.vault.blobs import Blobs
+from cameo.vault.certificate import Certificate, Destroyed
+from cameo.vault.database import Database
+from cameo.vault.ledger import Ledger
+from cameo.vault.people import moment
+from cameo.vault.scenes import forget_details
+from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Scene, SceneUse, Tombstone
+
+__all__ = ["destroy_key", "purge", "unfinished"]
+
+
+def destroy_key(
+    session: Session, ledger: Ledger, blobs: Blobs, row: IdentityRow, *, at: int, reason: str | None
+) -> Tombstone:
+    """The first step. What will be destroyed is counted here, while it is all there."""
+    identity_id = row.identity_id
+    sealed_scenes = (
+        select(func.count(Scene.id.distinct()))
+        .join(SceneUse, SceneUse.scene_id == Scene.id)
+        .where(SceneUse.identity_id == identity_id, Scene.sealed.is_not(None))
+    )
+    destroyed = Destroyed(
+        keys=1,
+        blobs=blobs.count(identity_id),
+        consent_records=_count(session, Consent, identity_id),
+        grants=_count(session, Grant, identity_id),
+        scene_details=session.scalar(sealed_scenes) or 0,
+        ledger_openings=_count(session, LedgerRow, identity_id),
+    )
+    tombstone = Tombstone(
+        identity_id=identity_id,
+        consent_id=row.consent_id,
+        handle_tag=row.handle_tag,
+        enrolled=row.stored,
+        revoked=at,
+        reason=reason,
+        destroyed=destroyed.model_dump_json(),
+        certificate=None,
+    )
+    session.delete(row)
+    session.add(tombstone)
+    session.flush()
+    ledger.append(session, "revoke", _ids(tombstone), at=at, owner=None)
+    return tombstone
+
+
+def purge(
+    database: Database, ledger: Ledger, blobs: Blobs, operator: OKPKey, identity_id: str, *, now: datetime
+) -> Certificate:
+    """The second step; may be repeated, and by several processes at once: the certificate is made once."""
+    blobs.remove(identity_id)
+    with database.transaction() as session:
+        session.execute(delete(Consent).where(Consent.identity_id == identity_id))
+        session.execute(delete(Grant).where(Grant.identity_id == identity_id))
+        session.execute(update(LedgerRow).where(LedgerRow.identity_id == identity_id).values(opening=None))
+        forget_details(session, identity_id)
+    database.compact()
+    with database.transaction() as session:
+        tombstone = session.get_one(Tombstone, identity_id)
+        if tombstone.certificate is not None:
+            return Certificate.model_validate_json(tombstone.certificate)
+        head = ledger.append(session, "purged", _ids(tombstone), at=int(now.timestamp()), owner=None)
+        certificate = Certificate(
+            certificate_id=str(uuid4()),
+            identity_id=identity_id,
+            consent_id=tombstone.consent_id,
+            enrolled=moment(tombstone.enrolled),
+            revoked=moment(tombstone.revoked),
+            completed=now,
+            reason=tombstone.reason,
+            destroyed=Destroyed.model_validate_json(tombstone.destroyed),
+            ledger=head,
+        ).sign(operator)
+        tombstone.certificate = certificate.to_json()
+    return certificate
+
+
+def unfinished(session: Session) -> list[str]:
+    """Identities whose key is destroyed and whose purge was never completed."""
+    return list(session.scalars(select(Tombstone.identity_id).where(Tombstone.certificate.is_(None))))
+
+
+def _count(session: Session, table: type[Consent] | type[Grant] | type[LedgerRow], identity_id: str) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(table.identity_id == identity_id)) or 0
+
+
+def _ids(tombstone: Tombstone) -> dict[str, str | None]:
+    return {"identity_id": tombstone.identity_id, "consent_id": tombstone.consent_id}

@@ -1,0 +1,134 @@
+"""The tables. What is personal is sealed; what lies open are random ids, digests, times and keyed tags.
+
+Times are whole seconds since 1970, UTC. Tables are STRICT: a damaged value is an error of the database, not a surprise
+further up.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = ["VERSION", "Base", "Consent", "Grant", "IdentityRow", "LedgerRow", "Meta", "Scene", "Tombstone", "SceneUse"]
+
+VERSION: Final = 1
+
+_STRICT: Final = {"sqlite_strict": True}
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Meta(Base):
+    """One row: the vault itself.
+
+    ``operator`` is the Ed25519 signing key as JWK, wrapped; ``head`` is the signature over the ledger's size and head.
+    """
+
+    __tablename__ = "meta"
+    __table_args__ = (_STRICT,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    vault_id: Mapped[str]
+    keystore: Mapped[str]
+    operator: Mapped[bytes]
+    head: Mapped[str]
+
+
+class IdentityRow(Base):
+    """An enrolled person. The row goes when they revoke; a tombstone takes its place."""
+
+    __tablename__ = "identities"
+    __table_args__ = (_STRICT,)
+
+    identity_id: Mapped[str] = mapped_column(primary_key=True)
+    consent_id: Mapped[str] = mapped_column(unique=True)
+    handle_tag: Mapped[bytes] = mapped_column(unique=True)
+    wrapped_key: Mapped[bytes]
+    sealed_entry: Mapped[bytes]
+    stored: Mapped[int]
+    keep_until: Mapped[int]
+
+
+class Consent(Base):
+    """The consent record an identity rests on, sealed whole."""
+
+    __tablename__ = "consents"
+    __table_args__ = (_STRICT,)
+
+    identity_id: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes]
+
+
+class Grant(Base):
+    """One yes or no for one principal; ``sealed`` holds both, ``tag`` is for finding it."""
+
+    __tablename__ = "grants"
+    __table_args__ = (UniqueConstraint("identity_id", "tag"), _STRICT)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[str] = mapped_column(index=True)
+    tag: Mapped[bytes]
+    sealed: Mapped[bytes]
+
+
+class Scene(Base):
+    """A generated file by its digest. ``sealed`` (path, user, prompt, seed, model) needs the key of everyone in it."""
+
+    __tablename__ = "scenes"
+    __table_args__ = (_STRICT,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    created: Mapped[int]
+    sealed: Mapped[bytes | None]
+
+
+class SceneUse(Base):
+    """Who is in which scene, in the order of the prompt. Stays after revocation, so that the scene can be told."""
+
+    __tablename__ = "uses"
+    __table_args__ = (Index("ix_uses_identity", "identity_id"), _STRICT)
+
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scenes.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[str]
+    consent_id: Mapped[str]
+
+
+class LedgerRow(Base):
+    """One link of the chain (see ``ledger``). ``opening`` is sealed under the person's key and dies with it."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ix_ledger_identity", "identity_id"), _STRICT)
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[int]
+    event: Mapped[str]
+    commitment: Mapped[bytes]
+    link: Mapped[bytes]
+    identity_id: Mapped[str | None]
+    opening: Mapped[bytes | None]
+
+
+class Tombstone(Base):
+    """What is left of a revoked identity: that it was, and that it is no more.
+
+    ``certificate`` is empty from the moment the key is destroyed until everything else is gone too.
+    """
+
+    __tablename__ = "tombstones"
+    __table_args__ = (_STRICT,)
+
+    identity_id: Mapped[str] = mapped_column(primary_key=True)
+    consent_id: Mapped[str] = mapped_column(unique=True)
+    handle_tag: Mapped[bytes] = mapped_column(index=True)
+    enrolled: Mapped[int]
+    revoked: Mapped[int]
+    reason: Mapped[str | None]
+    destroyed: Mapped[str]
+    certificate: Mapped[str | None]

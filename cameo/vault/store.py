@@ -1,0 +1,413 @@
+"""Identities at rest: who is here, who may use them, and how they leave.
+
+home/
+  vault.sqlite3         tables (see schema), everything personal in them sealed
+  blobs/<id>/*.sealed   identities, sealed
+  master.key            wraps every person's key; absent where the system's keyring holds it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, cast
+from uuid import UUID, uuid4
+
+from joserfc.jwk import OKPKey
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from cameo.errors import HandleTaken, PermissionDenied, Revoked, StoreDamaged, UsageError
+from cameo.vault.blobs import Blobs
+from cameo.vault.certificate import Certificate
+from cameo.vault.cipher import Context, open_sealed, random_key, seal, wipe
+from cameo.vault.database import Database
+from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole, Summary
+from cameo.vault.grants import OWNER, may, principal, read_grants, set_grant
+from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
+from cameo.vault.lease import LEASE_LIFE, Lease
+from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.people import People, moment
+from cameo.vault.revocation import destroy_key, purge, unfinished
+from cameo.vault.scenes import add_scene, latest_scene, read_detail, uses_of
+from cameo.vault.schema import VERSION, Consent, IdentityRow, Meta, Tombstone
+from enroll.consent import ConsentRecord, Use
+from enroll.errors import BadInput, ConsentInvalid
+from enroll.identity import Identity
+from enroll.signature import thumbprint
+
+__all__ = ["Vault"]
+
+_REASON_LENGTH: Final = 200
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Vault:
+    """The identities of one ``$CAMEO_HOME``. Opening it makes it when it is not there, completes what a killed process
+    left of a revocation, and destroys those whose retention is over.
+
+    Every method is one transaction under the vault's write lock; several processes may use one vault.
+
+    Args:
+        home: the folder; made with mode 0700 if missing.
+        clock: gives the time in UTC.
+
+    Raises (from every method, beside its own):
+        StoreDamaged: the database, the master key, or something sealed does not verify.
+        StoreFull: no room. The vault is as it was.
+        StoreBusy: another process held the vault for over 30 seconds.
+    """
+
+    def __init__(self, home: str | Path, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        self.home = Path(home)
+        self._clock = clock
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{self.home} cannot be the vault's folder: {error.strerror}", hint="set CAMEO_HOME to a folder"
+            ) from None
+        self._blobs = Blobs(self.home / "blobs")
+        self._database = Database(self.home / "vault.sqlite3")
+        self._database.create_tables()
+        with self._database.transaction() as session:
+            vault_id, self._master, self._operator = self._unlock(session)
+            self._ledger = Ledger(vault_id, self._operator)
+            self._people = People(self._master)
+        self._sweep()
+
+    def __repr__(self) -> str:
+        return f"Vault({str(self.home)!r})"
+
+    @property
+    def operator(self) -> OKPKey:
+        """The Ed25519 key this vault signs consents, certificates and its ledger with."""
+        return self._operator
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Thumbprints of those whose signature on a consent counts here."""
+        return frozenset({thumbprint(self._operator)})
+
+    def put(self, identity: Identity, consent: ConsentRecord) -> CastEntry:
+        """Store a person, all or nothing.
+
+        Raises:
+            ConsentInvalid, ConsentExpired: the consent is not in force, not this person's, or does not cover what the
+                identity holds.
+            HandleTaken: someone else is enrolled under this handle.
+            Revoked: this very consent was revoked.
+        """
+        _require_uuid(identity.identity_id)
+        consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
+        _require_covered(identity, consent)
+        owner = Owner(identity.identity_id, consent.consent_id, random_key())
+        plaintext = identity.to_bytes()
+        sealed = seal(owner.key, plaintext, owner.context("identity"))
+        wipe(plaintext)
+        written = False
+        try:
+            with self._database.transaction() as session:
+                self._require_new(session, identity, consent)
+                written = True
+                self._blobs.write(owner.identity_id, "identity", sealed)
+                row = self._insert(session, owner, identity, consent)
+                entry = self._people.entry(session, row, self._clock())
+        except BaseException:
+            if written:
+                self._blobs.remove(owner.identity_id)
+            raise
+        return entry
+
+    def cast(self) -> tuple[CastEntry, ...]:
+        """Everyone who is enrolled, by handle; those who revoked are not among them."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(IdentityRow)).all()
+            entries = [self._people.entry(session, row, self._clock()) for row in rows]
+        return tuple(sorted(entries, key=lambda entry: entry.handle))
+
+    def show(self, handle: str) -> CastEntry:
+        """One person, a revoked one too (then with nothing left but ids and times).
+
+        Raises:
+            UnknownHandle: nobody ever had this handle.
+        """
+        with self._database.transaction() as session:
+            row = self._people.find(session, handle)
+            if isinstance(row, Tombstone):
+                return self._people.entry_of_revoked(session, row, handle)
+            return self._people.entry(session, row, self._clock())
+
+    def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate") -> Lease:
+        """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.
+
+        Raises:
+            Revoked, UnknownHandle, ConsentExpired, PermissionDenied: refused.
+        """
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            owner = self._people.owner(row)
+            consent = self._people.consent(session, owner)
+            consent.verify(now=now, trusted=self.trusted, handle=handle)
+            if purpose not in consent.uses:
+                raise PermissionDenied(
+                    f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
+                    hint=f"ask them for a consent with --use {purpose}",
+                )
+            if not may(read_grants(session, owner), user):
+                raise PermissionDenied(
+                    f"@{handle} has not allowed {user[:80]}",
+                    hint=f"their owner can: cameo allow {handle} --user {user[:80]}",
+                )
+            plaintext = open_sealed(
+                owner.key, self._blobs.read(owner.identity_id, "identity"), owner.context("identity")
+            )
+            identity = Identity.from_bytes(plaintext)
+            wipe(plaintext)
+            self._ledger.append(session, "lease", {"user": user, "purpose": purpose}, at=_seconds(now), owner=owner)
+        expires = min(now + LEASE_LIFE, consent.valid_until)
+        return Lease(identity, user=user, purpose=purpose, expires=expires, clock=self._clock)
+
+    def allow(self, handle: str, user: str) -> CastEntry:
+        """Let a user (or ``everyone``) use a person's identity."""
+        return self._grant(handle, user, allowed=True)
+
+    def deny(self, handle: str, user: str) -> CastEntry:
+        """Take it back. A no by name holds against ``everyone``.
+
+        Raises:
+            UsageError: the owner cannot be denied; that is what revoking is for.
+        """
+        if principal(user) == OWNER:
+            raise UsageError("the owner always may", hint=f"to end it for everybody: cameo revoke {handle}")
+        return self._grant(handle, user, allowed=False)
+
+    def record_scene(
+        self,
+        *,
+        sha256: str,
+        path: str | Path,
+        identities: Sequence[str],
+        user: str,
+        prompt: str,
+        model: str,
+        seed: int | None = None,
+        purpose: Use = "generate",
+    ) -> SceneRecord:
+        """Write down a scene that was made.
+
+        Args:
+            sha256: hex digest of the finished file.
+            identities: the ``identity_id`` of each lease, in the order of the prompt.
+
+        Raises:
+            Revoked: someone in it revoked while it was made. The caller destroys the file.
+        """
+        detail = SceneDetail(path=str(path), user=user, prompt=prompt, seed=seed, model=model, purpose=purpose)
+        at = _seconds(self._clock())
+        with self._database.transaction() as session:
+            owners = [self._owner_in_scene(session, identity_id) for identity_id in dict.fromkeys(identities)]
+            if not owners:
+                raise UsageError("a scene has at least one person")
+            add_scene(session, owners, sha256, detail, at=at)
+            for owner in owners:
+                self._ledger.append(session, "scene", {"sha256": sha256, "user": user}, at=at, owner=owner)
+            return self._read_scene(session, sha256)
+
+    def find_scene(self, sha256: str) -> SceneRecord | None:
+        """The scene with this digest and how everyone in it stands now; None when it was not made here."""
+        with self._database.transaction() as session:
+            return self._read_scene(session, sha256) if latest_scene(session, sha256) else None
+
+    def scene_cast(self, consent_ids: Iterable[str]) -> tuple[SceneRole, ...]:
+        """How the people behind these consents (as a scene's manifest names them) stand now."""
+        with self._database.transaction() as session:
+            return tuple(self._people.role(session, consent_id, self._clock()) for consent_id in consent_ids)
+
+    def revoke(self, handle: str, reason: str | None = None) -> Certificate:
+        """Destroy a person's key, then everything else of theirs. Returns when that is on the disk.
+
+        Asked again, it returns the certificate again.
+
+        Raises:
+            UnknownHandle: nobody ever had this handle.
+            UsageError: the reason is longer than 200 characters.
+        """
+        if reason is not None and len(reason) > _REASON_LENGTH:
+            raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+        with self._database.transaction() as session:
+            row = self._people.find(session, handle)
+            tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason)
+            identity_id, certificate = tombstone.identity_id, tombstone.certificate
+        return Certificate.model_validate_json(certificate) if certificate else self._purge(identity_id)
+
+    def verify_log(self) -> LedgerHead:
+        """Check every page of the database and every line of the ledger.
+
+        Raises:
+            StoreDamaged: at the first that does not fit.
+        """
+        with self._database.transaction() as session:
+            found = session.execute(text("PRAGMA integrity_check(1)")).scalar_one()
+            if found != "ok":
+                raise StoreDamaged(f"the database is damaged: {found}", hint="restore the vault from a backup")
+            owners = {row.identity_id: self._people.owner(row) for row in session.scalars(select(IdentityRow))}
+            return self._ledger.verify(session, owners.get)
+
+    def _unlock(self, session: Session) -> tuple[str, MasterKey, OKPKey]:
+        """The vault's id and keys; made under the write lock when this is the first time."""
+        meta = session.get(Meta, 1)
+        if meta is None:
+            return self._found(session)
+        if meta.version != VERSION:
+            raise StoreDamaged(
+                f"the vault in {self.home} has format {meta.version}, expected {VERSION}",
+                hint="use the Cameo that made it",
+            )
+        master = load_master_key(self.home, meta.vault_id, cast(Keystore, meta.keystore))
+        jwk = master.unwrap(meta.operator, Context(meta.vault_id, "", "operator"))
+        return meta.vault_id, master, OKPKey.import_key(json.loads(jwk))
+
+    def _found(self, session: Session) -> tuple[str, MasterKey, OKPKey]:
+        if self._blobs.anybody():
+            raise StoreDamaged(
+                f"people are stored in {self.home}, but their database is gone", hint="put vault.sqlite3 back"
+            )
+        vault_id = str(uuid4())
+        keystore, master = create_master_key(self.home, vault_id)
+        operator = OKPKey.generate_key("Ed25519")
+        jwk = json.dumps(operator.as_dict(private=True)).encode()
+        session.add(
+            Meta(
+                id=1,
+                version=VERSION,
+                vault_id=vault_id,
+                keystore=keystore,
+                operator=master.wrap(jwk, Context(vault_id, "", "operator")),
+                head=Ledger(vault_id, operator).empty_head(),
+            )
+        )
+        return vault_id, master, operator
+
+    def _sweep(self) -> None:
+        """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
+        with self._database.transaction() as session:
+            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))))
+            over = select(IdentityRow).where(IdentityRow.keep_until <= _seconds(self._clock()))
+            for row in session.scalars(over).all():
+                self._bury(session, row, "retention period over")
+            pending = unfinished(session)
+        for identity_id in pending:
+            self._purge(identity_id)
+
+    def _bury(self, session: Session, row: IdentityRow, reason: str | None) -> Tombstone:
+        at = _seconds(self._clock())
+        return destroy_key(session, self._ledger, self._blobs, row, at=at, reason=reason)
+
+    def _purge(self, identity_id: str) -> Certificate:
+        return purge(self._database, self._ledger, self._blobs, self._operator, identity_id, now=self._clock())
+
+    def _require_new(self, session: Session, identity: Identity, consent: ConsentRecord) -> None:
+        buried = select(Tombstone).where(
+            (Tombstone.consent_id == consent.consent_id) | (Tombstone.identity_id == identity.identity_id)
+        )
+        if session.scalars(buried).first() is not None:
+            raise Revoked(
+                f"consent {consent.consent_id} for @{consent.handle} was revoked", hint="a new consent is needed"
+            )
+        taken = select(IdentityRow).where(
+            (IdentityRow.handle_tag == self._people.tag(identity.handle))
+            | (IdentityRow.consent_id == consent.consent_id)
+            | (IdentityRow.identity_id == identity.identity_id)
+        )
+        if session.scalars(taken).first() is not None:
+            raise HandleTaken(
+                f"someone is enrolled as @{identity.handle} already",
+                hint=f"choose another handle, or first: cameo revoke {identity.handle}",
+            )
+
+    def _insert(self, session: Session, owner: Owner, identity: Identity, consent: ConsentRecord) -> IdentityRow:
+        at = _seconds(self._clock())
+        summary = Summary.of(identity, consent.name)
+        row = IdentityRow(
+            identity_id=owner.identity_id,
+            consent_id=owner.consent_id,
+            handle_tag=self._people.tag(identity.handle),
+            wrapped_key=self._master.wrap(owner.key, owner.context("key")),
+            sealed_entry=seal(owner.key, summary.model_dump_json().encode(), owner.context("entry")),
+            stored=at,
+            keep_until=_seconds(consent.valid_until + timedelta(days=consent.retention_days)),
+        )
+        sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
+        session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])
+        for who in consent.grants:
+            set_grant(session, self._master, owner, who, allowed=True)
+        self._ledger.append(session, "put", {"consent_id": owner.consent_id}, at=at, owner=owner)
+        return row
+
+    def _grant(self, handle: str, user: str, *, allowed: bool) -> CastEntry:
+        who = principal(user)
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            owner = self._people.owner(row)
+            set_grant(session, self._master, owner, who, allowed=allowed)
+            event = "allow" if allowed else "deny"
+            self._ledger.append(session, event, {"principal": who}, at=_seconds(now), owner=owner)
+            return self._people.entry(session, row, now)
+
+    def _owner_in_scene(self, session: Session, identity_id: str) -> Owner:
+        row = session.get(IdentityRow, identity_id)
+        if row is None:
+            raise Revoked(f"identity {identity_id} no longer exists", hint="the scene must be destroyed")
+        return self._people.owner(row)
+
+    def _read_scene(self, session: Session, sha256: str) -> SceneRecord:
+        scene = latest_scene(session, sha256)
+        if scene is None:
+            raise StoreDamaged(f"scene {sha256} is missing")
+        uses = uses_of(session, scene)
+        rows = [session.get(IdentityRow, use.identity_id) for use in uses]
+        owners = [self._people.owner(row) for row in rows if row is not None]
+        return SceneRecord(
+            sha256=sha256,
+            created=moment(scene.created),
+            cast=tuple(self._people.role(session, use.consent_id, self._clock()) for use in uses),
+            # Between the destruction of one person's key and the purge, the detail is there and cannot be opened.
+            detail=read_detail(scene, owners) if len(owners) == len(uses) else None,
+        )
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _require_uuid(identity_id: str) -> None:
+    """It becomes a folder's name."""
+    try:
+        if str(UUID(identity_id)) == identity_id:
+            return
+    except ValueError:
+        pass
+    raise BadInput(f"identity id {identity_id[:80]!r} is no UUID")
+
+
+def _require_covered(identity: Identity, consent: ConsentRecord) -> None:
+    """Nothing is kept that the person did not agree to."""
+    if identity.consent_id != consent.consent_id:
+        raise ConsentInvalid(f"identity rests on consent {identity.consent_id}, got {consent.consent_id}")
+    held = {embedding.modality for embedding in identity.embeddings.values()}
+    held |= {"face" if crop.kind == "head" else "body" for crop in identity.crops}
+    held |= {"voice"} if identity.speech is not None else set()
+    beyond = sorted(held - set(consent.scope))
+    if beyond:
+        raise ConsentInvalid(
+            f"consent for @{consent.handle} covers {', '.join(consent.scope)}, but the identity holds {', '.join(beyond)}",
+            hint="ask for a consent with that scope, or enroll without it",
+        )

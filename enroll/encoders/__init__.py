@@ -1,0 +1,1 @@
+"""Embedding spaces: one file each, found through ``registry``."""

@@ -1,0 +1,72 @@
+"""``ge2e-256``: Resemblyzer's speaker encoder, trained with the generalised end-to-end loss (Wan et al., 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from enroll.encoders.base import Card, damaged, unit_rows
+
+__all__ = ["SPACE", "GE2E"]
+
+
+class GE2E:
+    """256 non-negative numbers of unit length for each 1.6 s of speech."""
+
+    card = Card(
+        space="ge2e-256",
+        modality="voice",
+        dim=256,
+        unit=True,
+        licence="Apache-2.0 (trained on LibriSpeech, VoxCeleb 1 and 2)",
+        commercial=True,
+        source="pip install resemblyzer==0.1.4 webrtcvad-wheels",
+        window=1.6,
+    )
+
+    def __init__(self, path: Path) -> None:
+        from resemblyzer import VoiceEncoder
+
+        try:
+            self._encoder = VoiceEncoder("cpu", verbose=False, weights_fpath=path).eval()
+        except (RuntimeError, KeyError, OSError) as error:
+            raise damaged(self.card.space, path, error) from error
+
+    def encode(self, samples: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        from resemblyzer import hparams
+        from resemblyzer.audio import normalize_volume, wav_to_mel_spectrogram
+
+        if not samples:
+            return np.zeros((0, self.card.dim), np.float32)
+        mels = []
+        for sound in samples:
+            if np.any(sound):
+                sound = normalize_volume(sound, hparams.audio_norm_target_dBFS, increase_only=True)
+            mel = wav_to_mel_spectrogram(np.asarray(sound, np.float32))[: hparams.partials_n_frames]
+            mels.append(np.pad(mel, ((0, hparams.partials_n_frames - len(mel)), (0, 0))))
+        with torch.inference_mode():
+            vectors = self._encoder(torch.from_numpy(np.stack(mels))).numpy()
+        # A window of nothing at all has no direction.
+        return unit_rows(np.nan_to_num(vectors))
+
+
+class _Space:
+    card = GE2E.card
+
+    def find(self) -> Path | None:
+        spec = find_spec("resemblyzer")
+        if spec is None or spec.origin is None or find_spec("webrtcvad") is None:
+            return None
+        path = Path(spec.origin).parent / "pretrained.pt"
+        return path if path.is_file() else None
+
+    def load(self, path: Path) -> GE2E:
+        return GE2E(path)
+
+
+SPACE = _Space()

@@ -1,0 +1,114 @@
+"""C2PA: what a scene says of itself, what an attacker can do to it, and what a stranger learns from it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from uuid import uuid4
+
+import c2pa
+import numpy as np
+import pytest
+
+from cameo.errors import StoreDamaged
+from cameo.marks import Authority, cast_assertion, embed, read
+from cameo.scene import write_scene
+
+ADA, BOB = str(uuid4()), str(uuid4())
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority.create()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plain") / "plain.mp4"
+    frames = np.random.default_rng(0).integers(0, 255, (6, 64, 64, 3), dtype=np.uint8)
+    write_scene(path, frames, np.zeros(8000, np.float32), 12.0, 16_000)
+    return path
+
+
+@pytest.fixture
+def marked(plain: Path, authority: Authority, tmp_path: Path) -> Path:
+    cast = cast_assertion({ADA: "consent-1"}, model="nano", seed=7)
+    embed(plain, tmp_path / "marked.mp4", cast, authority, version="0.1.0")
+    return tmp_path / "marked.mp4"
+
+
+def test_a_changed_scene_is_found(marked: Path, authority: Authority) -> None:
+    whole = marked.read_bytes()
+    body = whole.index(b"mdat")
+    for place in random.Random(0).sample(range(body, len(whole)), 20):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        marked.write_bytes(changed)
+        manifest = read(marked, trusted=(authority.root,))
+        assert manifest.state == "Invalid"
+        assert "assertion.bmffHash.mismatch" in manifest.problems
+
+
+def test_a_changed_statement_is_found(marked: Path, authority: Authority) -> None:
+    changed = marked.read_bytes().replace(b"consent-1", b"consent-2")
+    marked.write_bytes(changed)
+    manifest = read(marked, trusted=(authority.root,))
+    assert manifest.state == "Invalid"
+    assert "assertion.hashedURI.mismatch" in manifest.problems
+
+
+def test_a_shortened_scene_is_found(marked: Path, authority: Authority) -> None:
+    marked.write_bytes(marked.read_bytes()[:-500])
+    assert read(marked, trusted=(authority.root,)).state == "Invalid"
+
+
+def test_a_stranger_signing_in_our_name_is_not_trusted(plain: Path, authority: Authority, tmp_path: Path) -> None:
+    cast = cast_assertion({ADA: "consent-1"}, model="nano", seed=7)
+    embed(plain, tmp_path / "forged.mp4", cast, Authority.create(), version="0.1.0")
+    manifest = read(tmp_path / "forged.mp4", trusted=(authority.root,))
+    assert manifest.state == "Valid"
+    assert manifest.problems == ("signingCredential.untrusted",)
+
+
+def test_no_manifest_and_no_video(plain: Path, tmp_path: Path) -> None:
+    assert read(plain).state == "absent"
+    (tmp_path / "note.mp4").write_bytes(b"not a film")
+    assert read(tmp_path / "note.mp4").state == "Invalid"
+
+
+def test_says_what_made_the_scene_and_of_whom(marked: Path, authority: Authority) -> None:
+    manifest = read(marked, trusted=(authority.root,))
+    assert (manifest.state, manifest.problems) == ("Trusted", ())
+    assert (manifest.signer, manifest.generator) == ("Cameo scene signer", "Cameo 0.1.0")
+    assert manifest.cast is not None
+    assert (manifest.cast.model, manifest.cast.seed) == ("nano", 7)
+    person = manifest.cast.is_of(ADA)
+    assert person is not None and person.consent_id == "consent-1"
+    assert manifest.cast.is_of(BOB) is None
+
+
+def test_another_reader_finds_it_too(marked: Path) -> None:
+    """The library's own view, without ours: a created action of the right source type."""
+    with marked.open("rb") as file, c2pa.Context() as context:
+        text = c2pa.Reader("video/mp4", file, context=context).json()
+    assert "c2pa.created" in text and "digitalsourcetype/trainedAlgorithmicMedia" in text
+
+
+def test_two_scenes_of_one_person_cannot_be_joined_by_their_ids() -> None:
+    first, second = (cast_assertion({ADA: "c"}, model="nano", seed=0) for _ in range(2))
+    assert first.people[0].cameo_id != second.people[0].cameo_id
+    assert first.is_of(ADA) and second.is_of(ADA)
+    assert ADA not in first.model_dump_json()
+
+
+def test_the_authority_survives_the_vault_and_keeps_its_key_to_itself(authority: Authority) -> None:
+    assert Authority.from_bytes(authority.to_bytes()) == authority
+    assert "PRIVATE" not in repr(authority) + str(authority)
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"[]", b"{}", b'{"format": "cameo-authority/1"}', b'{"format": "other"}', b"\xff"]
+)
+def test_an_authority_that_cannot_be_read_is_reported(blob: bytes) -> None:
+    with pytest.raises(StoreDamaged):
+        Authority.from_bytes(blob)

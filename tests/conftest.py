@@ -1,0 +1,48 @@
+"""Shared fixtures, and the rule about skipping.
+
+A test that needs material which is not part of this repository (real clips, other people's weights) takes it from the
+``shared`` fixture and is skipped with a reason where it is absent. Every other skip is a failure when
+``CAMEO_REQUIRE_ALL=1``: there, what could run must run.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+ABSENT = "absent: "
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips, voices and weights beside the checkout (or ``$CAMEO_SHARED``)."""
+    folder = Path(os.environ.get("CAMEO_SHARED", ROOT.parent / "shared"))
+    if not (folder / "clips" / "MANIFEST.tsv").is_file():
+        pytest.skip(f"{ABSENT}no real material at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip_manifest(shared: Path) -> dict[str, dict[str, str]]:
+    """Rows of ``clips/MANIFEST.tsv`` by file name."""
+    with (shared / "clips" / "MANIFEST.tsv").open(newline="") as file:
+        return {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    outcome = yield
+    report = outcome.get_result()
+    if os.environ.get("CAMEO_REQUIRE_ALL") != "1" or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if ABSENT not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"skipped although everything is required here: {reason}"
