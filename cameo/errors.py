@@ -107,6 +107,9 @@ class StoreError(CameoError):
 class StoreDamaged(StoreError):
     """Something in the vault does not verify: a key, a ciphertext, the database or the ledger."""
 
+    def __init__(self, message: str, *, hint: str = "restore the vault from a backup") -> None:
+        super().__init__(message, hint=hint)
+
 
 class StoreFull(StoreError):
     """There was no room. Nothing was stored."""

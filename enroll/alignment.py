@@ -60,7 +60,9 @@ def body_crop(frame: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.
     return _apply(frame, matrix, CROP_SIZE)
 
 
-def _warp(frame: NDArray[np.uint8], landmarks: NDArray[np.float32], template: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+def _warp(
+    frame: NDArray[np.uint8], landmarks: NDArray[np.float32], template: NDArray[np.float32], size: int
+) -> NDArray[np.uint8]:
     matrix = similarity(np.asarray(landmarks, np.float64), np.asarray(template, np.float64))
     return _apply(frame, matrix, size)
 
@@ -83,6 +85,10 @@ def _apply(frame: NDArray[np.uint8], matrix: NDArray[np.float32], size: int) -> 
         # Warping samples single pixels; shrinking first keeps what lies between them.
         factor = max(scale * 2, 1e-3)
         height, width = frame.shape[:2]
-        frame = cv2.resize(frame, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA)
+        frame = cv2.resize(
+            frame, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA
+        )
         matrix = matrix @ np.diag([width / frame.shape[1], height / frame.shape[0], 1.0]).astype(np.float32)
-    return cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    return cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
+        np.uint8
+    )

@@ -48,7 +48,9 @@ def see_body(look: Look) -> Body:
     cv2.rectangle(guess, (56, 84), (72, 127), cv2.GC_FGD, -1)
     # GrabCut starts its clusters from OpenCV's own random numbers; the same look must give the same mask.
     cv2.setRNGSeed(0)
-    cv2.grabCut(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    background, person = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(picture, guess, (0, 0, 1, 1), background, person, 3, cv2.GC_INIT_WITH_MASK)
     mask = (guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)
     return Body(pixels, mask & _shown(look))
 

@@ -14,8 +14,10 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -89,7 +91,7 @@ class Clip:
                 file.seek(0)
                 with _container(file, path) as container:
                     seconds, sound = _survey(container, path)
-        except OSError as error:
+        except (OSError, FFmpegError) as error:
             raise _unreadable(path, error) from error
         if seconds < MIN_SECONDS:
             raise ClipTooShort(
@@ -110,9 +112,9 @@ class Clip:
                 stream.thread_type = "AUTO"
                 start, due = None, 0.0
                 for frame in container.decode(stream):
-                    if frame.pts is None:
+                    if frame.time is None:
                         continue
-                    second = float(frame.pts * stream.time_base)
+                    second = frame.time
                     start = second if start is None else start
                     second -= start
                     # Half a frame early is nearer than most of a frame late.
@@ -121,7 +123,7 @@ class Clip:
                     due = max(due + 1.0 / rate, second)
                     decoded = True
                     yield Frame(second, _upright(frame))
-        except OSError as error:
+        except (OSError, FFmpegError) as error:
             raise _unreadable(self.path, error) from error
         if not decoded:
             raise ClipUnreadable(f"{self.path.name} holds no picture that can be decoded")
@@ -143,10 +145,11 @@ def _check_file(path: Path) -> None:
 
 def _container(file: BinaryIO, path: Path) -> InputContainer:
     try:
-        return av.open(file, options=_OPTIONS)
+        return av.open(file, "r", options=_OPTIONS)
     except (FFmpegError, ValueError) as error:
         raise ClipUnreadable(
-            f"{path.name} is not a video, or it is damaged or truncated", hint="give an MP4, MOV, MKV, WebM, AVI or MPEG file"
+            f"{path.name} is not a video, or it is damaged or truncated",
+            hint="give an MP4, MOV, MKV, WebM, AVI or MPEG file",
         ) from error
 
 
@@ -156,7 +159,9 @@ def _picture(container: InputContainer, path: Path) -> VideoStream:
         raise ClipUnreadable(f"{path.name} has no picture, only sound")
     pixels = stream.width * stream.height
     if not 0 < pixels <= MAX_PIXELS:
-        raise BadInput(f"{path.name} is {stream.width}×{stream.height}; at most {MAX_PIXELS / 1e6:.0f} megapixels are read")
+        raise BadInput(
+            f"{path.name} is {stream.width}×{stream.height}; at most {MAX_PIXELS / 1e6:.0f} megapixels are read"
+        )
     return stream
 
 
@@ -164,41 +169,65 @@ def _survey(container: InputContainer, path: Path) -> tuple[float, NDArray[np.fl
     """Walks through every packet: how long the picture really is, and the sound. Pictures are not decoded."""
     picture = _picture(container, path)
     voice = container.streams.best("audio")
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-    chunks: list[NDArray[np.float32]] = []
-    sound_start: float | None = None
+    sound = _Sound()
     spans: list[tuple[float, float]] = []
     for packet in container.demux([s for s in (picture, voice) if s is not None]):
-        if packet.stream is picture:
-            if packet.pts is not None:
-                begin = float(packet.pts * packet.time_base)
-                spans.append((begin, begin + float((packet.duration or 0) * packet.time_base)))
-                if spans[-1][1] - spans[0][0] > MAX_SECONDS:
-                    raise BadInput(f"{path.name} is longer than {MAX_SECONDS:.0f} s", hint="cut it to 5 to 60 s")
-            continue
-        try:
-            decoded = packet.decode()
-        except FFmpegError:
-            # One bad packet of sound is a click; how much speech is left is judged later.
-            continue
-        for frame in decoded:
-            if sound_start is None and frame.time is not None:
-                sound_start = frame.time
-            chunks += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]
+        if packet.stream is not picture:
+            sound.add(packet)
+        elif packet.pts is not None and packet.time_base is not None:
+            begin = float(packet.pts * packet.time_base)
+            spans.append((begin, begin + float((packet.duration or 0) * packet.time_base)))
+        if sound.seconds > MAX_SECONDS or (spans and spans[-1][1] - spans[0][0] > MAX_SECONDS):
+            raise BadInput(f"{path.name} is longer than {MAX_SECONDS:.0f} s", hint="cut it to 5 to 60 s")
     if not spans:
         raise ClipUnreadable(f"{path.name} holds no picture; it is damaged or truncated")
     start = min(begin for begin, _ in spans)
     seconds = max(end for _, end in spans) - start
     _check_complete(container, picture, seconds, path)
-    if voice is None:
-        return seconds, None
-    chunks += [out.to_ndarray().reshape(-1) for out in resampler.resample(None)]
-    sound = np.concatenate([np.zeros(0, np.float32), *chunks]).astype(np.float32)
-    return seconds, _shift(np.clip(sound, -1.0, 1.0), (sound_start or 0.0) - start)
+    return seconds, sound.since(start) if voice is not None else None
+
+
+class _Sound:
+    """Sound as it comes, mono float32 at ``SAMPLE_RATE``."""
+
+    def __init__(self) -> None:
+        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        self._chunks: list[NDArray[np.float32]] = []
+        self._start: float | None = None
+        self._samples = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._samples / SAMPLE_RATE
+
+    def add(self, packet: Packet) -> None:
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            # One bad packet of sound is a click; how much speech is left is judged later.
+            return
+        for frame in frames:
+            if isinstance(frame, AudioFrame):
+                self._start = frame.time if self._start is None else self._start
+                self._keep(frame)
+
+    def since(self, second: float) -> NDArray[np.float32]:
+        """All of it, on the picture's clock: the first sample is the one heard at ``second``."""
+        self._keep(None)
+        samples = np.clip(np.concatenate([np.zeros(0, np.float32), *self._chunks]), -1.0, 1.0)
+        shift = round(((self._start or 0.0) - second) * SAMPLE_RATE)
+        if shift > 0:
+            return np.concatenate([np.zeros(min(shift, int(MAX_SECONDS * SAMPLE_RATE)), np.float32), samples])
+        return samples[-shift:]
+
+    def _keep(self, frame: AudioFrame | None) -> None:
+        for out in self._resampler.resample(frame):
+            self._chunks.append(out.to_ndarray().reshape(-1).astype(np.float32))
+            self._samples += len(self._chunks[-1])
 
 
 def _check_complete(container: InputContainer, picture: VideoStream, seconds: float, path: Path) -> None:
-    if picture.duration is not None:
+    if picture.duration is not None and picture.time_base is not None:
         declared = float(picture.duration * picture.time_base)
     else:
         # Sound may outlast the picture; only a file with nothing but a picture promises its length this way.
@@ -207,22 +236,14 @@ def _check_complete(container: InputContainer, picture: VideoStream, seconds: fl
         raise ClipUnreadable(f"{path.name} is truncated: it ends after {seconds:.1f} s of {declared:.1f} s")
 
 
-def _shift(sound: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
-    """Puts sound and picture on one clock: the first sample belongs to the first frame."""
-    samples = round(seconds * SAMPLE_RATE)
-    if samples > 0:
-        return np.concatenate([np.zeros(min(samples, int(MAX_SECONDS * SAMPLE_RATE)), np.float32), sound])
-    return sound[-samples:]
-
-
 def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
     scale = min(1.0, MAX_EDGE / max(frame.width, frame.height))
     pixels = frame.to_ndarray(format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale))
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
-def _unreadable(path: Path, error: OSError) -> ClipUnreadable:
-    # FFmpegError is an OSError too.
+def _unreadable(path: Path, error: OSError | FFmpegError) -> ClipUnreadable:
+    # Some of PyAV's errors are OSErrors too.
     if isinstance(error, FFmpegError):
         return ClipUnreadable(f"{path.name} cannot be decoded: it is damaged or truncated")
     return ClipUnreadable(f"{path.name} cannot be read: {error.strerror or type(error).__name__}")

@@ -29,13 +29,17 @@ def coverage(looks: Sequence[Look], heard: Heard | None, scope: Sequence[Modalit
             seen = f"{yaw[1] - yaw[0]:.0f}° of head turn; {_ENOUGH_YAW:.0f}° or more"
             advice.append(f"{seen} show the sides of the face: look slowly left, then right.")
         if face_px < _ENOUGH_FACE_PX:
-            advice.append(f"The face is {face_px:.0f} pixels high; {_ENOUGH_FACE_PX:.0f} or more keep its detail: come closer.")
+            advice.append(
+                f"The face is {face_px:.0f} pixels high; {_ENOUGH_FACE_PX:.0f} or more keep its detail: come closer."
+            )
         if float(np.median([look.quality for look in looks])) < _ENOUGH_QUALITY:
             advice.append("The face is dark or blurred: use more light, and hold the camera still.")
         if len(looks) < _ENOUGH_FRAMES:
             advice.append(f"The face is seen in {len(looks)} of the frames looked at; a longer clip shows more of it.")
     if heard is not None and heard.seconds < ENOUGH_SECONDS:
-        advice.append(f"{heard.seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say a few sentences.")
+        advice.append(
+            f"{heard.seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say some sentences."
+        )
     if heard is not None and heard.quality < _ENOUGH_QUALITY:
         advice.append("There is noise behind the voice: record in a quiet room.")
     return Coverage(

@@ -46,7 +46,8 @@ class Faces:
 
 
 def find_faces(clip: Clip, progress: Callable[[float], None] = lambda share: None) -> Faces:
-    """Looks at ``SAMPLE_RATE`` frames a second (fewer in a long clip) and keeps up to four faces of each, largest first.
+    """Looks at ``SAMPLE_RATE`` frames a second (fewer in a long clip) and keeps up to four faces of each, largest
+    first.
 
     Args:
         clip: the clip.

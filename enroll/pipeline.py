@@ -70,8 +70,11 @@ def enroll(
     heard = listen(source.sound) if "voice" in consent.scope else None
 
     tell("learning the person", 0.75)
-    embeddings = [
-        _embed(looks, encoder) for modality in ("face", "body") if modality in chosen for encoder in chosen[modality]
+    # Without consent for the face, nothing that is kept of the body has seen one.
+    bodies = looks if "face" in consent.scope else tuple(map(hide_face, looks))
+    seen = [
+        *(_embed(looks, encoder) for encoder in chosen.get("face", ())),
+        *(_embed(bodies, encoder) for encoder in chosen.get("body", ())),
     ]
     voices = [embed_voice(heard, encoder) for encoder in chosen["voice"]] if heard is not None else []
     tell("done", 1.0)
@@ -79,8 +82,11 @@ def enroll(
         identity_id=str(uuid4()),
         consent_id=consent.consent_id,
         handle=consent.handle,
-        embeddings={embedding.space: embedding for embedding in (*embeddings, *voices)},
-        crops=_crops(looks, consent.scope),
+        embeddings={embedding.space: embedding for embedding in (*seen, *voices)},
+        crops=(
+            *(_head(look) for look in (spread(looks, HEAD_CROPS) if "face" in chosen else ())),
+            *(_body(look) for look in (spread(bodies, BODY_CROPS) if "body" in chosen else ())),
+        ),
         speech=_speech(heard, voices),
         coverage=coverage(looks, heard, consent.scope),
         clip_sha256=source.sha256,
@@ -112,17 +118,12 @@ def _embed(looks: Sequence[Look], encoder: Encoder) -> Embedding:
     )
 
 
-def _crops(looks: Sequence[Look], scope: Sequence[Modality]) -> tuple[Crop, ...]:
-    """Head and body crops as far as the scope goes: a body crop without consent for the face shows none."""
-    crops = []
-    if "face" in scope:
-        for k in spread(looks, HEAD_CROPS):
-            crops.append(Crop("head", head_crop(k.patch, k.landmarks), k.second, k.quality, k.pose))
-    if "body" in scope:
-        for k in spread(looks, BODY_CROPS):
-            shown = k if "face" in scope else hide_face(k)
-            crops.append(Crop("body", body_crop(shown.patch, shown.box), k.second, k.quality, k.pose))
-    return tuple(crops)
+def _head(look: Look) -> Crop:
+    return Crop("head", head_crop(look.patch, look.landmarks), look.second, look.quality, look.pose)
+
+
+def _body(look: Look) -> Crop:
+    return Crop("body", body_crop(look.patch, look.box), look.second, look.quality, look.pose)
 
 
 def _speech(heard: Heard | None, voices: Sequence[Embedding]) -> Speech | None:

@@ -43,7 +43,8 @@ def pool(
         mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
     order = keep[np.argsort(np.asarray(seconds)[keep], kind="stable")]
     views = tuple(
-        View(vectors[i].copy(), float(seconds[i]), float(qualities[i]), poses[i] if poses is not None else Pose()) for i in order
+        View(vectors[i].copy(), float(seconds[i]), float(qualities[i]), poses[i] if poses is not None else Pose())
+        for i in order
     )
     return Embedding(
         space=card.space,

@@ -1,8 +1,8 @@
 """Head pose from five landmarks.
 
-Plain perspective-n-point (``cv2.solvePnP``) is of no use here: five points are nearly planar, faces differ by a tenth in
-length, and a face a tenth shorter than the model looks to it like one nodding by ±25°, the sign at random. So the length
-is fitted along with the pose, and a face is held to be upright until the nose says otherwise.
+Plain perspective-n-point (``cv2.solvePnP``) is of no use here: five points are nearly planar, faces differ by a tenth
+in length, and a face a tenth shorter than the model looks to it like one nodding by ±25°, the sign at random. So the
+length is fitted along with the pose, and a face is held to be upright until the nose says otherwise.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def head_pose(landmarks: NDArray[np.float32]) -> Pose:
 
 def project(pose: Pose) -> NDArray[np.float64]:
     """Where the five points of ``HEAD_MODEL`` fall for a pose, seen from far away: shape (5, 2), in eye distances."""
-    return _project(*np.radians([pose.yaw, pose.pitch, pose.roll]), 1.0)
+    yaw, pitch, roll = np.radians([pose.yaw, pose.pitch, pose.roll])
+    return _project(yaw, pitch, roll, 1.0)
 
 
 def _project(yaw: float, pitch: float, roll: float, length: float) -> NDArray[np.float64]:

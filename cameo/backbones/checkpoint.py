@@ -106,12 +106,12 @@ def load(
         with _quiet():
             pipeline = LTX2Pipeline.from_pretrained(
                 model if folder is None else folder,
-                torch_dtype=kind,
+                dtype=kind,
                 use_safetensors=True,
                 local_files_only=not download,
             )
     except (OSError, HFValidationError) as error:
-        # An incomplete download, a missing part, an unknown id.
+        # An incomplete download, a missing or damaged part, an unknown id.
         raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
     except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
@@ -160,12 +160,9 @@ def _folder(model: str) -> Path | None:
     Raises:
         BadInput: there is such a folder, and it holds something else.
     """
-    folder = NANO if model == "nano" else Path(model)
-    if not folder.is_dir():
-        folder_in_cache = _cached(model)
-        if folder_in_cache is None:
-            return None
-        folder = folder_in_cache
+    folder = _local(model)
+    if folder is None:
+        return None
     try:
         kind = json.loads((folder / "model_index.json").read_text()).get("_class_name", "")
     except FileNotFoundError:
@@ -179,7 +176,11 @@ def _folder(model: str) -> Path | None:
     return folder
 
 
-def _cached(model: str) -> Path | None:
+def _local(model: str) -> Path | None:
+    """A folder by its path, or by its hub id in the hub's cache."""
+    folder = NANO if model == "nano" else Path(model)
+    if model and folder.is_dir():
+        return folder
     try:
         found = try_to_load_from_cache(model, "model_index.json")
     except HFValidationError:
@@ -204,6 +205,8 @@ def _adapter(folder: Path | None, model: str, defaults: Defaults, pipeline: LTX2
 def _how_to_get(model: str) -> str:
     if model == "nano":
         return "nano comes with the package; install cameo-kit again, weights included"
+    if Path(model).is_dir() and model:
+        return "copy the folder again, all of it"
     return f"run `hf download {model}`, or set CAMEO_ALLOW_DOWNLOAD=1, or give the folder of a checkpoint"
 
 

@@ -22,7 +22,7 @@ def word_tokenizer(words: Iterable[str], max_tokens: int) -> PreTrainedTokenizer
     An apostrophe within a word stays in it.
     """
     vocabulary = dict.fromkeys((*SPECIAL, *PUNCTUATION, *sorted({word.lower() for word in words})))
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(vocabulary)}, unk_token="<unk>"))
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(vocabulary)}, SPECIAL[3]))
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
@@ -37,10 +37,7 @@ def word_tokenizer(words: Iterable[str], max_tokens: int) -> PreTrainedTokenizer
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="<eos>",
-        bos_token="<bos>",
-        unk_token="<unk>",
         model_max_length=max_tokens,
         padding_side="left",
+        **{f"{role}_token": f"<{role}>" for role in ("pad", "eos", "bos", "unk")},
     )

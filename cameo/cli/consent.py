@@ -57,12 +57,12 @@ def new(
         {"path": str(out), "handle": record.handle, "consent": consent_summary(record)}
         | {"statement": record.statement, "challenge": challenge.model_dump(mode="json")},
         (
-            f"{out} asks @{record.handle} for a consent until {record.valid_until:%Y-%m-%d}. To be read aloud in the clip:",
+            f"{plain(out)} asks @{record.handle} for a consent until {record.valid_until:%Y-%m-%d}. To be read aloud:",
             "",
             f"  {plain(record.statement)}",
             "",
-            f"The numbers and turns are good until {challenge.valid_until:%H:%M} UTC. If the person has agreed elsewhere:",
-            f'  cameo consent attest {out} --by "YOUR NAME"',
+            f"Numbers and turns are good until {challenge.valid_until:%H:%M} UTC. If the person agreed elsewhere:",
+            f'  cameo consent attest {plain(out)} --by "YOUR NAME"',
         ),
     )
 

@@ -22,7 +22,7 @@ _EPILOG = (
 app = typer.Typer(
     name="cameo",
     add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )

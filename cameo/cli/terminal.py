@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-__all__ = ["Answer", "Progress", "debugging", "plain", "print_answer", "print_failure", "progress_bar", "quiet"]
+__all__ = ["Answer", "Progress", "debugging", "plain", "print_answer", "print_failure", "progress_bar", "quiet", "tell"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, 0 to 1."""
@@ -64,6 +64,11 @@ def print_failure(code: str, message: str, hint: str, *, as_json: bool) -> None:
     print(plain(f"error: {sentence} {hint}".rstrip()), file=sys.stderr)
 
 
+def tell(line: str) -> None:
+    """An account of what is going on, on stderr, for whoever watches."""
+    print(plain(line), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries from talking: not on stdout, which is the answer's, and not on stderr, which is ours."""
@@ -104,7 +109,12 @@ def progress_bar(title: str) -> Iterator[Progress | None]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task(title, total=1.0)
         yield lambda doing, share: bar.update(task, completed=share, description=f"{title}: {doing}")

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from cameo.cli.options import Command, Out
-from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.cli.terminal import Answer, plain, progress_bar, tell
 from cameo.errors import InputRefused, UsageError
 from cameo.studio import Studio
 
@@ -83,10 +83,12 @@ def doctor() -> Answer:
     for row in report["encoders"]:
         commercial = "yes" if row["commercial"] else "no"
         encoders.add_row(row["space"], row["modality"], "yes" if row["present"] else "no", commercial, row["licence"])
-    models = Table("model", "here", "what", box=None, pad_edge=False)
+    models = Table("model", "here", "size", "licence", "reads", box=None, pad_edge=False)
     for row in report["models"]:
-        models.add_row(row["name"], "yes" if row["present"] else "no", row["about"])
-    missing = [f"{row['space']}: {row['source']}" for row in report["encoders"] if not row["present"]]
+        size = f"{row['megabytes']:.0f} MB" if row["present"] else ""
+        models.add_row(row["name"], "yes" if row["present"] else "no", size, row["licence"], ", ".join(row["adapter"]))
+    named = [(row["space"], row) for row in report["encoders"]] + [(row["name"], row) for row in report["models"]]
+    missing = [f"{name}: {row['source']}" for name, row in named if not row["present"]]
     codecs = ", ".join(f"{name} {'yes' if there else 'NO'}" for name, there in report["codecs"].items())
     return Answer(
         report,
@@ -116,12 +118,19 @@ def verify() -> Answer:
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where the files go.")] = Path("demo"),
+    model: Annotated[str, typer.Option("--model", help="nano, a checkpoint folder, or a hub id.")] = "nano",
 ) -> Answer:
     """The whole way once, with a made-up person: consent, enroll, two scenes, check, revoke."""
     from cameo.demo import run_demo
 
     with progress_bar("demo") as progress:
-        return run_demo(out, progress=progress)
+        found = run_demo(out, model=model, say=tell, progress=progress)
+    payload = {
+        "files": [str(path) for path in found.files],
+        "refusal": {"code": found.code, "message": found.refusal, "exit_status": found.exit_status},
+        "seconds": {step: round(seconds, 1) for step, seconds in found.seconds.items()},
+    }
+    return Answer(payload, ("Made:", *(f"  {plain(path)}" for path in found.files)))
 
 
 def train(
@@ -132,4 +141,4 @@ def train(
     if not stage.isidentifier() or find_spec(f"cameo.training.{stage}") is None:
         raise UsageError(f"there is no training stage {plain(stage)}", hint="see: ls cameo/training, or its README")
     # A stage is a program of its own with its own output; here it is only started.
-    return subprocess.call([sys.executable, "-m", f"cameo.training.{stage}", *context.args], stdout=sys.__stdout__)  # noqa: S603
+    return subprocess.call([sys.executable, "-m", f"cameo.training.{stage}", *context.args])  # noqa: S603

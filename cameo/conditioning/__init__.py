@@ -6,6 +6,7 @@ from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.attach import attach, attached, conditioned, detach
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable, LoraMismatch
 from cameo.conditioning.features import features_from_identity
+from cameo.conditioning.lora import add_lora, dump_lora, load_lora, set_lora_scales, unload_lora
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 
 __all__ = [
@@ -15,10 +16,15 @@ __all__ = [
     "IdentityFeatures",
     "IdentityTokens",
     "LoraMismatch",
+    "add_lora",
     "attach",
     "attached",
     "conditioned",
     "detach",
+    "dump_lora",
     "features_from_identity",
     "load_adapter",
+    "load_lora",
+    "set_lora_scales",
+    "unload_lora",
 ]

@@ -64,7 +64,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         face_space: str = "dlib-resnet-128",
         face_dim: int = 128,
         body_space: str = "appearance",
-        body_dim: int = 128,
+        body_dim: int = 240,
         voice_space: str = "ge2e-256",
         voice_dim: int = 256,
         video_latent_channels: int = 128,
@@ -185,9 +185,11 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         ):
             if tuple(got) != expected:
                 raise AdapterMismatch(f"{name} has shape {tuple(got)}, this adapter expects {expected}")
-        if features.speech_latents.shape[1] > config.max_speech:
-            got = features.speech_latents.shape[1]
-            raise AdapterMismatch(f"reference speech has {got} latents, this adapter reads {config.max_speech} at most")
+        length = features.speech_latents.shape[1]
+        if length > config.max_speech:
+            raise AdapterMismatch(
+                f"reference speech has {length} latents, this adapter reads {config.max_speech} at most"
+            )
 
 
 def load_adapter(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
 from diffusers import LTX2VideoTransformer3DModel
 from torch import nn
 
-from cameo.conditioning.adapter import IdentityAdapter, check_shape
+from cameo.conditioning.adapter import IdentityAdapter, IdentityProjection, check_shape
 from cameo.conditioning.attention import Conditioning, IdentityAttnProcessor
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.types import IdentityTokens
@@ -24,7 +25,7 @@ def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -
     """Put the adapter's projections on ``attn2`` and ``audio_attn2`` of every block, in place of any adapter there.
 
     The projections become part of ``transformer``'s modules (they move and cast with it; freezing the transformer
-    afterwards freezes them). Until ``conditioned`` gives it people, the transformer computes what it did before.
+    afterwards freezes them; detach before saving it). Until ``conditioned`` gives it people, the transformer computes what it did before.
 
     Raises:
         AdapterMismatch: the adapter was made for a transformer of another shape.
@@ -35,7 +36,7 @@ def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -
         transformer.transformer_blocks, adapter.video_layers, adapter.audio_layers, strict=True
     ):
         for attn, projection in ((block.attn2, video), (block.audio_attn2, audio)):
-            attn.set_processor(IdentityAttnProcessor(projection, attn.get_processor()))
+            attn.set_processor(IdentityAttnProcessor(cast(IdentityProjection, projection), attn.get_processor()))
     _ATTACHED[transformer] = adapter
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 from torch import nn
+from torch.nn.functional import pad
 
 from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch
@@ -180,8 +180,8 @@ class IdentityAttnProcessor(nn.Module):
 
 
 def _pad(tokens: torch.Tensor, length: int) -> torch.Tensor:
-    return F.pad(tokens, (0, 0, 0, length - tokens.shape[1]))
+    return pad(tokens, (0, 0, 0, length - tokens.shape[1]))
 
 
 def _pad_mask(mask: torch.Tensor, length: int) -> torch.Tensor:
-    return F.pad(mask, (0, length - mask.shape[-1]))
+    return pad(mask, (0, length - mask.shape[-1]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
 __all__ = ["Embedder", "MixingLayer", "Resampler"]
 
@@ -51,7 +51,7 @@ class MixingLayer(nn.Module):
         stream = tokens if queries is None else queries
         q = self.to_q(self.norm_q(stream)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.to_kv(self.norm_kv(tokens)).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
         stream = stream + self.to_out(mixed.transpose(1, 2).flatten(2))
         return stream + self.ff(stream)
 

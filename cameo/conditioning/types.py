@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import pad
 
 __all__ = ["IdentityFeatures", "IdentityTokens"]
 
@@ -93,7 +93,7 @@ class IdentityFeatures:
             parts = [getattr(person, name) for person in people]
             if name not in ("body", "voice"):
                 longest = max(part.shape[1] for part in parts)
-                parts = [F.pad(p, (0, 0) * (p.ndim - 2) + (0, longest - p.shape[1])) for p in parts]
+                parts = [pad(p, (0, 0) * (p.ndim - 2) + (0, longest - p.shape[1])) for p in parts]
             joined[name] = torch.cat(parts)
         return cls(**joined)
 

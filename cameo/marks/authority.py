@@ -2,32 +2,32 @@
 
 A development authority. Another machine sees that a scene is whole and who signed it, but trusts it only if the root
 was handed over (``Authority.root``); a house with a certificate from a C2PA trust list uses that one instead.
+
+Nothing of it is stored. Both keys come from the operator's key by HKDF, Ed25519 signs deterministically (RFC 8032), and
+dates and serial numbers are fixed: the same operator has the same certificates at any time.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from cameo.errors import StoreDamaged
 
 __all__ = ["Authority"]
 
-_FORMAT = "cameo-authority/1"
-_VALID = timedelta(days=3650)
-# Clocks differ; a certificate must not be from the future on the next machine.
-_SKEW = timedelta(minutes=10)
+_BEGIN, _END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, repr=False)
 class Authority:
-    """What signing a scene takes. The root's own key was thrown away once the leaf was issued.
+    """What signing a scene takes.
 
     Attributes:
         key: the leaf's Ed25519 private key, PKCS#8 PEM. Secret.
@@ -49,20 +49,19 @@ class Authority:
         return self.leaf + self.root
 
     @classmethod
-    def create(cls, now: datetime | None = None) -> Authority:
-        """A fresh one, valid for ten years."""
-        begin = (now or datetime.now(UTC)) - _SKEW
-        root_key, leaf_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    def derive(cls, secret: bytes) -> Authority:
+        """The authority that rests on a secret of 32 random bytes, such as the operator's private key."""
+        root_key, leaf_key = _key(secret, "cameo/1 c2pa root"), _key(secret, "cameo/1 c2pa leaf")
         issuer = _name("Cameo development root")
         root = (
-            _certificate(issuer, issuer, root_key, begin)
+            _certificate(issuer, issuer, root_key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
             .sign(root_key, None)
         )
         leaf = (
-            _certificate(_name("Cameo scene signer"), issuer, leaf_key, begin)
+            _certificate(_name("Cameo scene signer"), issuer, leaf_key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
@@ -72,24 +71,10 @@ class Authority:
         key = leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return cls(key.decode(), leaf.public_bytes(Encoding.PEM).decode(), root.public_bytes(Encoding.PEM).decode())
 
-    def to_bytes(self) -> bytes:
-        """Plaintext, the key in it: for the vault's cipher alone."""
-        return json.dumps({"format": _FORMAT, "key": self.key, "leaf": self.leaf, "root": self.root}).encode()
 
-    @classmethod
-    def from_bytes(cls, blob: bytes) -> Authority:
-        """The inverse of ``to_bytes``.
-
-        Raises:
-            StoreDamaged: the blob is no authority.
-        """
-        try:
-            fields = json.loads(blob)
-            if fields.pop("format") != _FORMAT:
-                raise ValueError("format")
-            return cls(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreDamaged("the stored scene signer cannot be read") from error
+def _key(secret: bytes, purpose: str) -> Ed25519PrivateKey:
+    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret)
+    return Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def _name(common: str) -> x509.Name:
@@ -98,17 +83,17 @@ def _name(common: str) -> x509.Name:
     )
 
 
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: Ed25519PrivateKey, begin: datetime
-) -> x509.CertificateBuilder:
+def _certificate(subject: x509.Name, issuer: x509.Name, key: Ed25519PublicKey) -> x509.CertificateBuilder:
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + _VALID)
+        .public_key(key)
+        # A serial number is positive and at most 20 bytes (RFC 5280).
+        .serial_number(int.from_bytes(hashlib.sha256(raw).digest()[:16], "big") | 1)
+        .not_valid_before(_BEGIN)
+        .not_valid_after(_END)
     )
 
 

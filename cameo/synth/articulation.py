@@ -93,7 +93,7 @@ def articulate(voice: Voice, words: Sequence[str], draw: np.random.Generator) ->
         UnknownWord: a word holds nothing that can be read.
     """
     sounds, phrases = schedule(voice, words, draw)
-    time = (np.arange(int(np.ceil(sounds[-1].end / FRAME))) + 0.5) * FRAME
+    time: NDArray[np.float64] = (np.arange(int(np.ceil(sounds[-1].end / FRAME)), dtype=np.float64) + 0.5) * FRAME
     pitch, creak = melody(voice, sounds, phrases, time, draw)
     tracks = Tracks(
         formants=_formants(voice, sounds, time),

@@ -235,7 +235,9 @@ def _motion(
         yaw = 34 * np.sin(2 * np.pi * time / length * 1.5) + rng.normal(0, 3)
         pitch = 9 * np.sin(2 * np.pi * time / length * 2.5 + 1) + rng.normal(0, 2)
     else:
-        yaw = rng.uniform(-28, 28) * np.ones(count) + 5 * np.sin(2 * np.pi * (time * rng.uniform(0.2, 0.6) + rng.uniform()))
+        yaw = rng.uniform(-28, 28) * np.ones(count) + 5 * np.sin(
+            2 * np.pi * (time * rng.uniform(0.2, 0.6) + rng.uniform())
+        )
         pitch = rng.uniform(-8, 8) + 2 * np.sin(2 * np.pi * (time * rng.uniform(0.2, 0.8) + rng.uniform()))
     ramp = np.clip((time - 0.2) / (0.7 * length), 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LOCI", "PHONEMES", "Formants", "Kind", "Locus", "Noise", "Phoneme", "SILENCE"]
+__all__ = ["LOCI", "PHONEMES", "SILENCE", "Formants", "Kind", "Locus", "Noise", "Phoneme"]
 
 Formants = tuple[float, float, float]
 Kind = Literal["vowel", "glide", "nasal", "fricative", "stop", "affricate", "aspirate", "pause"]

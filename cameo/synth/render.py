@@ -187,7 +187,12 @@ def _field(p: FaceParameters, x: Tensor, y: Tensor, z: Tensor) -> Field:
     eye = _ellipsoid(ax - p["eye_x"], qy - p["eye_y"], qz - 0.64, p["eye_r"], p["eye_r"], p["eye_r"])
 
     crown = _ellipsoid(
-        qx, qy - 0.22, qz + 0.16, p["head_w"] + p["hair_vol"], p["head_h"] * 0.9 + p["hair_vol"] * 0.6, 0.86 + p["hair_vol"] * 0.4
+        qx,
+        qy - 0.22,
+        qz + 0.16,
+        p["head_w"] + p["hair_vol"],
+        p["head_h"] * 0.9 + p["hair_vol"] * 0.6,
+        0.86 + p["hair_vol"] * 0.4,
     )
     # The hairline: a plane that leans back, with a dip to one side where the hair is parted.
     line = p["hair_line"] - 0.16 * torch.exp(-(((qx - p["hair_part"]) / 0.25) ** 2))
@@ -220,7 +225,9 @@ def _colour(p: FaceParameters, field: Field, x: Tensor, y: Tensor, z: Tensor) ->
     lift = 0.10 * p["smile"] * (qx / wide) ** 2
     mouth_y = qy - p["mouth_y"] - lift
     opening = 0.15 * p["mouth"]
-    lips = torch.exp(-((qx / wide) ** 4) - ((mouth_y + opening * 0.35) / (p["lip_t"] * 1.5 + opening * 0.9)) ** 4) * front
+    lips = (
+        torch.exp(-((qx / wide) ** 4) - ((mouth_y + opening * 0.35) / (p["lip_t"] * 1.5 + opening * 0.9)) ** 4) * front
+    )
     inside = (
         ((qx / (wide * 0.74)) ** 2 + ((mouth_y + opening * 0.35) / (opening * 0.75 + 0.012)) ** 2 < 1) & (qz > 0.2)
     ).float()
@@ -230,8 +237,11 @@ def _colour(p: FaceParameters, field: Field, x: Tensor, y: Tensor, z: Tensor) ->
     brow_y = qy - p["eye_y"] - p["brow_y"] - tilt
     brow = torch.exp(-(((ax - p["eye_x"]) / p["brow_len"]) ** 4) - (brow_y / p["brow_t"]) ** 4) * front
     bag = p["age"] * 0.22 * torch.exp(-(((ax - p["eye_x"]) / 0.12) ** 2) - ((qy - p["eye_y"] + 0.17) / 0.03) ** 2)
-    fold = p["age"] * 0.30 * torch.exp(-(((ax - 0.19 - 0.25 * (-0.1 - qy).clamp(0, 0.5)) / 0.03) ** 2)) * (
-        (qy < -0.12) & (qy > p["mouth_y"])
+    fold = (
+        p["age"]
+        * 0.30
+        * torch.exp(-(((ax - 0.19 - 0.25 * (-0.1 - qy).clamp(0, 0.5)) / 0.03) ** 2))
+        * ((qy < -0.12) & (qy > p["mouth_y"]))
     )
     line = p["age"] * 0.20 * (torch.sin(qy * 55).clamp(0.6, 1) - 0.6) * 2.5 * (qy > p["eye_y"] + 0.34)
     dark = 1 - (bag + fold + line) * front

@@ -166,7 +166,9 @@ def _snow(u: Tensor, v: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     hill = _step(-0.08 + 0.08 * torch.sin(u * 4 + place * 20) - v, 0.015)
     saw = (u * 5 + place * 3) % 1.0 - 0.5
     pine = _step(0.30 * (1 - 2.6 * saw.abs()) - (v + 0.08), 0.02) * _step(v + 0.10) * (1 - hill)
-    flake = (torch.sin(u * 83 + place * 50 + 5 * torch.sin(v * 13)) * torch.sin(v * 71 + 4 * torch.sin(u * 17)) > 0.93).float()
+    flake = (
+        torch.sin(u * 83 + place * 50 + 5 * torch.sin(v * 13)) * torch.sin(v * 71 + 4 * torch.sin(u * 17)) > 0.93
+    ).float()
     up = (v + 0.5).clamp(0, 1)
     r = _mix(_mix(0.74 + 0.06 * up, 0.93, hill), 0.22, pine)
     g = _mix(_mix(0.81 + 0.05 * up, 0.95, hill), 0.36, pine)
@@ -177,7 +179,11 @@ def _snow(u: Tensor, v: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _night(u: Tensor, v: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     block = torch.floor(u * 3.4 + place * 9)
     tower = _step(0.18 + 0.20 * torch.sin(block * 3.7 + place * 4) - v)
-    lit = (torch.sin(u * 67 + block) > 0.3) & (torch.sin(v * 59 + block * 2) > 0.2) & (torch.sin(block * 5 + torch.floor(v * 9.4) * 7 + torch.floor(u * 10.6) * 3) > -0.1)
+    lit = (
+        (torch.sin(u * 67 + block) > 0.3)
+        & (torch.sin(v * 59 + block * 2) > 0.2)
+        & (torch.sin(block * 5 + torch.floor(v * 9.4) * 7 + torch.floor(u * 10.6) * 3) > -0.1)
+    )
     window = lit.float() * tower * _step(v + 0.30)
     shine = _step(-0.30 - v)
     up = (v + 0.5).clamp(0, 1)

@@ -7,6 +7,7 @@ Everything is noise and tones shaped in the spectrum; nothing is a recording. A 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -49,12 +50,17 @@ def bounce(hardness: float = 0.5, *, seed: int, sample_rate: int = 16_000) -> So
 
 
 def steps(
-    times: Sequence[float], seconds: float, *, seed: int, surface: str = "hard", sample_rate: int = 16_000
+    times: Sequence[float],
+    seconds: float,
+    *,
+    seed: int,
+    surface: Literal["hard", "soft"] = "hard",
+    sample_rate: int = 16_000,
 ) -> Sound:
     """Footsteps at ``times`` (seconds), shape (round(seconds * sample_rate),), peak 0.3.
 
     Args:
-        surface: ``hard`` (floor, pavement) or ``soft`` (sand, snow, leaves).
+        surface: hard is floor or pavement, soft is sand, snow or leaves.
     """
     draw = np.random.default_rng([0x57E9, seed % 2**63])
     out = np.zeros(round(seconds * sample_rate))

@@ -110,8 +110,8 @@ def _tract(voice: Voice, tracks: Tracks, frequencies: NDArray[np.float64], sampl
     f4 = 3450 * voice.tract * voice.formants[3]
     f5 = (4400 - 650 * voice.ring) * voice.tract
     fixed = np.ones(len(frequencies), np.complex64)
-    for centre, width in ((f4, 200.0), (max(f5, f4 + 250), 260.0)):
-        fixed *= _resonator(centre, voice.bandwidth * width, delay, sample_rate)
+    for high, width in ((f4, 200.0), (max(f5, f4 + 250), 260.0)):
+        fixed *= _resonator(high, voice.bandwidth * width, delay, sample_rate)
     upper = 5500 * voice.tract
     while upper < sample_rate / 2 - 300:
         fixed *= _resonator(upper, voice.bandwidth * 400.0, delay, sample_rate)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cameo.synth.articulation import Phone, articulate
+from cameo.errors import UsageError
+from cameo.synth.articulation import FRAME, Phone, articulate
 from cameo.synth.phonemes import PHONEMES, SILENCE
 from cameo.synth.tract import render
 
@@ -97,8 +98,8 @@ class Voice:
         def about(middle: float, deviation: float, limit: float = 2.2) -> float:
             return float(middle + deviation * np.clip(draw.normal(), -limit, limit))
 
-        def factors(deviation: float, count: int) -> tuple[float, ...]:
-            return tuple(float(np.exp(about(0.0, deviation))) for _ in range(count))
+        def factor(deviation: float) -> float:
+            return float(np.exp(about(0.0, deviation)))
 
         low = draw.uniform() < 0.5
         pitch = float(np.exp(spread(np.log(78), np.log(165)) if low else spread(np.log(150), np.log(285))))
@@ -116,10 +117,10 @@ class Voice:
             shimmer=spread(0.02, 0.15),
             creak=float(draw.uniform() < 0.35) * spread(0.3, 0.9),
             tract=tract,
-            formants=factors(0.045, 4),
-            front=factors(0.05, 2),
-            back=factors(0.06, 2),
-            open=factors(0.05, 2),
+            formants=(factor(0.045), factor(0.045), factor(0.045), factor(0.045)),
+            front=(factor(0.05), factor(0.05)),
+            back=(factor(0.06), factor(0.06)),
+            open=(factor(0.05), factor(0.05)),
             bandwidth=float(np.exp(spread(np.log(0.65), np.log(1.7)))),
             open_quotient=spread(0.35, 0.85),
             asymmetry=spread(0.6, 1.7),
@@ -129,8 +130,8 @@ class Voice:
             sinus=spread(3400, 5600),
             sinus_depth=spread(1.0, 4.0),
             ring=spread(0.0, 1.0),
-            sibilance=float(np.exp(about(0.0, 0.09))),
-            hiss=float(np.exp(about(0.0, 0.3))),
+            sibilance=factor(0.09),
+            hiss=factor(0.3),
             clarity=spread(0.82, 1.08),
             rate=float(np.exp(spread(np.log(0.78), np.log(1.25)))),
             rhythm=spread(0.75, 1.35),
@@ -163,11 +164,14 @@ def speak(voice: Voice, words: Sequence[str], *, seed: int, sample_rate: int = 1
         voice: who speaks.
         words: in order; a trailing comma or full stop makes a pause, a question mark lets the voice rise.
         seed: the occasion. The same voice, words and seed give the same samples.
-        sample_rate: Hz.
+        sample_rate: Hz, a multiple of 200.
 
     Raises:
         UnknownWord: a word holds nothing that can be read.
+        UsageError: the sample rate does not hold a whole number of samples in each state of the tract.
     """
+    if sample_rate <= 0 or sample_rate % round(1 / FRAME):
+        raise UsageError(f"speech at {sample_rate} Hz cannot be made", hint="choose 16000, 24000 or 48000")
     draw = np.random.default_rng([0x5BEEC, seed % 2**63])
     tracks, phones = articulate(voice, words, draw)
     samples = render(voice, tracks, draw, sample_rate)

@@ -1,6 +1,6 @@
 """Stage 3: the audio autoencoder, on log-mel spectrograms of made-up speech.
 
-    python -m cameo.training.audio_vae --max-minutes 10
+python -m cameo.training.audio_vae --max-minutes 10
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cameo.backbones.nano import NanoConfig, build
 from cameo.training.run import Ema, Stage
 from cameo.training.sounds import SoundPool
 
-_BATCH = 8
+_BATCH = 4
 _KL = 1e-4
 
 
@@ -62,7 +62,7 @@ def spectral_error(drawn: Tensor, mel: Tensor) -> Tensor:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=5e-4)
 
 
 if __name__ == "__main__":

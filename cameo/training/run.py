@@ -7,6 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -37,9 +38,7 @@ class Stage:
     _console: Console = field(default_factory=lambda: Console(stderr=True))
 
     @classmethod
-    def parse(
-        cls, name: str, about: str | None, add: Callable[[argparse.ArgumentParser], None] | None = None
-    ) -> Stage:
+    def parse(cls, name: str, about: str | None, add: Callable[[argparse.ArgumentParser], None] | None = None) -> Stage:
         parser = argparse.ArgumentParser(
             prog=f"python -m cameo.training.{name}", description=about, formatter_class=argparse.RawTextHelpFormatter
         )
@@ -92,7 +91,7 @@ class Stage:
 
     def save(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> None:
         """Write a checkpoint: weights, the optimiser's moments, the running average. Safetensors throughout."""
-        tensors = {f"model/{n}/{k}": v for n, m in models.items() for k, v in m.state_dict().items()}
+        tensors = {f"model/{n}/{k}": v for n, m in models.items() for k, v in _weights(m).items()}
         for index, state in enumerate(optimiser.state_dict()["state"].values()):
             tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         if ema is not None:
@@ -140,11 +139,30 @@ class Ema:
             if key in self.average:
                 self.average[key].lerp_(parameter.detach(), 1 - decay)
 
-    @torch.no_grad()
-    def copy_to(self, model: nn.Module) -> None:
+    @contextmanager
+    def averaged(self, model: nn.Module) -> Iterator[None]:
+        """Within the block, the model has the averaged weights."""
+        own = {k: p.data for k, p in model.named_parameters() if k in self.average}
         for key, parameter in model.named_parameters():
-            if key in self.average:
-                parameter.copy_(self.average[key])
+            if key in own:
+                parameter.data = self.average[key]
+        try:
+            yield
+        finally:
+            for key, parameter in model.named_parameters():
+                if key in own:
+                    parameter.data = own[key]
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """The state of a model, every tensor once: under the first of its names."""
+    seen: set[int] = set()
+    weights = {}
+    for key, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            weights[key] = tensor
+    return weights
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -152,4 +170,6 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {p: version(p) for p in ("torch", "diffusers", "transformers", "peft")}
+    return {"python": platform.python_version()} | {
+        p: version(p) for p in ("torch", "diffusers", "transformers", "peft")
+    }

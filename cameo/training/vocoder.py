@@ -67,7 +67,7 @@ def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=5e-4)
 
 
 if __name__ == "__main__":

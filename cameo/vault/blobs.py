@@ -31,7 +31,8 @@ class Blobs:
         folder = self._root / identity_id
         temporary = folder / f".{secrets.token_hex(8)}.tmp"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             with self._files.open(str(temporary), "wb") as file:
                 file.write(sealed)
                 file.flush()

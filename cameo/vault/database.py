@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -38,7 +38,6 @@ _PRAGMAS: Final = (
     "foreign_keys=ON",
     "cell_size_check=ON",
 )
-_RESTORE_HINT: Final = "restore the vault from a backup"
 
 
 class Database:
@@ -96,8 +95,6 @@ def _begin_immediate(connection: Any) -> None:
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
-    except IntegrityError:
-        raise
     except DBAPIError as error:
         raise _as_ours(error.orig, path) from None
     except sqlite3.Error as error:
@@ -105,7 +102,7 @@ def _translated(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StoreFull(f"no room to store in {path.parent}", hint="free some space and try again") from None
-        raise StoreDamaged(f"the vault in {path.parent} cannot be used: {error.strerror}", hint=_RESTORE_HINT) from None
+        raise StoreDamaged(f"the vault in {path.parent} cannot be used: {error.strerror}") from None
 
 
 def _as_ours(error: BaseException | None, path: Path) -> StoreFull | StoreBusy | StoreDamaged:
@@ -114,4 +111,4 @@ def _as_ours(error: BaseException | None, path: Path) -> StoreFull | StoreBusy |
         return StoreFull(f"no room to store in {path.parent}", hint="free some space and try again")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"another process is using the vault in {path.parent}", hint="try again when it is done")
-    return StoreDamaged(f"the database {path} does not answer: {error}", hint=_RESTORE_HINT)
+    return StoreDamaged(f"the database {path} does not answer: {error}")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
@@ -94,12 +94,13 @@ class Ledger:
         session.flush()
         return head
 
-    def verify(self, session: Session, owner_of: Callable[[str], Owner | None]) -> LedgerHead:
+    def verify(self, session: Session, owners: Mapping[str, Owner], buried: Collection[str]) -> LedgerHead:
         """Recompute every link, the signed head, and every commitment that can still be opened.
 
         Args:
             session: an open transaction.
-            owner_of: from an identity's id to its key; None once it is destroyed.
+            owners: the living, by identity id.
+            buried: the identity ids of those whose key is destroyed: their lines can no longer be opened.
 
         Raises:
             StoreDamaged: at the first line that does not fit.
@@ -112,24 +113,25 @@ class Ledger:
             link = _link(link, row.seq, row.at, row.event, row.commitment)
             if row.link != link:
                 raise _damaged(size, "link", row.link.hex(), link.hex())
-            self._verify_opening(row, owner_of(row.identity_id) if row.identity_id else None)
+            if row.identity_id not in buried:
+                self._verify_opening(row, owners)
         head = LedgerHead(size=size, head=link.hex())
         try:
             signer = verify(self._head_document(head), session.get_one(Meta, 1).head)
         except SignatureBroken:
             raise StoreDamaged(
-                f"the ledger has {size} lines, and that is not the length and head the operator signed",
-                hint="restore the vault from a backup",
+                f"the ledger has {size} lines, and that is not the length and head the operator signed"
             ) from None
         if signer != thumbprint(self._operator):
             raise _damaged(size, "signer", signer, thumbprint(self._operator))
         return head
 
-    def _verify_opening(self, row: LedgerRow, owner: Owner | None) -> None:
-        if row.opening is None or (row.identity_id and owner is None):
-            return
+    def _verify_opening(self, row: LedgerRow, owners: Mapping[str, Owner]) -> None:
         opening = row.opening
-        if owner is not None:
+        if opening is None or (row.identity_id is not None and row.identity_id not in owners):
+            raise _damaged(row.seq, "opening", "missing", "the event it commits to")
+        if row.identity_id is not None:
+            owner = owners[row.identity_id]
             opening = open_sealed(owner.key, opening, owner.context(f"ledger {row.seq}"))
         try:
             fields = json.loads(opening)
@@ -159,6 +161,4 @@ def _link(before: bytes, seq: int, at: int, event: str, commitment: bytes) -> by
 
 
 def _damaged(seq: int, field: str, got: str, expected: str) -> StoreDamaged:
-    return StoreDamaged(
-        f"ledger line {seq}: {field} is {got}, expected {expected}", hint="restore the vault from a backup"
-    )
+    return StoreDamaged(f"ledger line {seq}: {field} is {got}, expected {expected}")

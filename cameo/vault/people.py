@@ -14,7 +14,7 @@ from cameo.vault.grants import read_grants, standing
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Owner
 from cameo.vault.schema import Consent, IdentityRow, SceneUse, Tombstone
-from enroll.consent import ConsentRecord
+from enroll.consent import HANDLE, ConsentRecord
 
 __all__ = ["People", "moment"]
 
@@ -39,6 +39,8 @@ class People:
         Raises:
             UnknownHandle: nobody ever had it.
         """
+        if not HANDLE.fullmatch(handle):
+            raise UnknownHandle(f"{handle[:80]!r} is no handle", hint="cameo cast shows who is enrolled")
         tag = self.tag(handle)
         row = session.scalars(select(IdentityRow).where(IdentityRow.handle_tag == tag)).first()
         if row is not None:
@@ -46,7 +48,7 @@ class People:
         graves = select(Tombstone).where(Tombstone.handle_tag == tag).order_by(Tombstone.revoked.desc())
         tombstone = session.scalars(graves).first()
         if tombstone is None:
-            raise UnknownHandle(f"nobody is enrolled as @{handle[:80]}", hint="cameo cast shows who is")
+            raise UnknownHandle(f"nobody is enrolled as @{handle}", hint="cameo cast shows who is")
         return tombstone
 
     def alive(self, session: Session, handle: str) -> IdentityRow:
@@ -72,13 +74,13 @@ class People:
     def summary(self, row: IdentityRow, owner: Owner) -> Summary:
         summary = Summary.model_validate_json(open_sealed(owner.key, row.sealed_entry, owner.context("entry")))
         if self.tag(summary.handle) != row.handle_tag:
-            raise StoreDamaged(f"identity {row.identity_id} lies under another's handle", hint="restore from a backup")
+            raise StoreDamaged(f"identity {row.identity_id} lies under another's handle")
         return summary
 
     def consent(self, session: Session, owner: Owner) -> ConsentRecord:
         row = session.get(Consent, owner.identity_id)
         if row is None:
-            raise StoreDamaged(f"the consent of identity {owner.identity_id} is missing", hint="restore from a backup")
+            raise StoreDamaged(f"the consent of identity {owner.identity_id} is missing")
         return ConsentRecord.from_json(open_sealed(owner.key, row.sealed, owner.context("consent")))
 
     def entry(self, session: Session, row: IdentityRow, now: datetime) -> CastEntry:

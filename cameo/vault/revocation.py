@@ -70,8 +70,8 @@ def purge(
     database: Database, ledger: Ledger, blobs: Blobs, operator: OKPKey, identity_id: str, *, now: datetime
 ) -> Certificate:
     """The second step; may be repeated, and by several processes at once: the certificate is made once."""
-    blobs.remove(identity_id)
     with database.transaction() as session:
+        blobs.remove(identity_id)
         session.execute(delete(Consent).where(Consent.identity_id == identity_id))
         session.execute(delete(Grant).where(Grant.identity_id == identity_id))
         session.execute(update(LedgerRow).where(LedgerRow.identity_id == identity_id).values(opening=None))

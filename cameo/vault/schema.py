@@ -6,12 +6,12 @@ further up.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["VERSION", "Base", "Consent", "Grant", "IdentityRow", "LedgerRow", "Meta", "Scene", "Tombstone", "SceneUse"]
+__all__ = ["VERSION", "Base", "Consent", "Grant", "IdentityRow", "LedgerRow", "Meta", "Scene", "SceneUse", "Tombstone"]
 
 VERSION: Final = 1
 
@@ -19,7 +19,7 @@ _STRICT: Final = {"sqlite_strict": True}
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map: ClassVar = {str: Text}  # STRICT tables know no VARCHAR
 
 
 class Meta(Base):

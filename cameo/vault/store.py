@@ -8,39 +8,40 @@ home/
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, cast
-from uuid import UUID, uuid4
+from typing import Final
 
 from joserfc.jwk import OKPKey
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from cameo.errors import HandleTaken, PermissionDenied, Revoked, StoreDamaged, UsageError
+from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, StoreFull, UsageError
+from cameo.vault.admission import admit, require_covered, require_new
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
-from cameo.vault.cipher import Context, open_sealed, random_key, seal, wipe
+from cameo.vault.cipher import open_sealed, random_key, seal, wipe
 from cameo.vault.database import Database
-from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole, Summary
+from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole
 from cameo.vault.grants import OWNER, may, principal, read_grants, set_grant
-from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.opening import unlock
 from cameo.vault.people import People, moment
 from cameo.vault.revocation import destroy_key, purge, unfinished
 from cameo.vault.scenes import add_scene, latest_scene, read_detail, uses_of
-from cameo.vault.schema import VERSION, Consent, IdentityRow, Meta, Tombstone
+from cameo.vault.schema import IdentityRow, Tombstone
 from enroll.consent import ConsentRecord, Use
-from enroll.errors import BadInput, ConsentInvalid
 from enroll.identity import Identity
 from enroll.signature import thumbprint
 
 __all__ = ["Vault"]
 
 _REASON_LENGTH: Final = 200
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _utc_now() -> datetime:
@@ -76,9 +77,9 @@ class Vault:
         self._database = Database(self.home / "vault.sqlite3")
         self._database.create_tables()
         with self._database.transaction() as session:
-            vault_id, self._master, self._operator = self._unlock(session)
-            self._ledger = Ledger(vault_id, self._operator)
-            self._people = People(self._master)
+            self._secrets = unlock(session, self.home, occupied=self._blobs.anybody())
+        self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
+        self._people = People(self._secrets.master)
         self._sweep()
 
     def __repr__(self) -> str:
@@ -87,12 +88,12 @@ class Vault:
     @property
     def operator(self) -> OKPKey:
         """The Ed25519 key this vault signs consents, certificates and its ledger with."""
-        return self._operator
+        return self._secrets.operator
 
     @property
     def trusted(self) -> frozenset[str]:
         """Thumbprints of those whose signature on a consent counts here."""
-        return frozenset({thumbprint(self._operator)})
+        return frozenset({thumbprint(self.operator)})
 
     def put(self, identity: Identity, consent: ConsentRecord) -> CastEntry:
         """Store a person, all or nothing.
@@ -103,25 +104,23 @@ class Vault:
             HandleTaken: someone else is enrolled under this handle.
             Revoked: this very consent was revoked.
         """
-        _require_uuid(identity.identity_id)
         consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
-        _require_covered(identity, consent)
+        require_covered(identity, consent)
         owner = Owner(identity.identity_id, consent.consent_id, random_key())
         plaintext = identity.to_bytes()
         sealed = seal(owner.key, plaintext, owner.context("identity"))
         wipe(plaintext)
-        written = False
-        try:
-            with self._database.transaction() as session:
-                self._require_new(session, identity, consent)
-                written = True
+        now = self._clock()
+        with self._database.transaction() as session:
+            require_new(session, self._people, identity)
+            try:
                 self._blobs.write(owner.identity_id, "identity", sealed)
-                row = self._insert(session, owner, identity, consent)
-                entry = self._people.entry(session, row, self._clock())
-        except BaseException:
-            if written:
+                row = admit(session, self._secrets.master, self._ledger, owner, identity, consent, at=_seconds(now))
+                entry = self._people.entry(session, row, now)
+                session.commit()
+            except BaseException:
                 self._blobs.remove(owner.identity_id)
-            raise
+                raise
         return entry
 
     def cast(self) -> tuple[CastEntry, ...]:
@@ -209,7 +208,12 @@ class Vault:
         Raises:
             Revoked: someone in it revoked while it was made. The caller destroys the file.
         """
-        detail = SceneDetail(path=str(path), user=user, prompt=prompt, seed=seed, model=model, purpose=purpose)
+        if not _SHA256.fullmatch(sha256):
+            raise UsageError(f"a scene is named by its SHA-256 in hex, got {sha256[:80]!r}")
+        principal(user)
+        detail = SceneDetail(
+            path=_storable(str(path)), user=user, prompt=_storable(prompt), seed=seed, model=model, purpose=purpose
+        )
         at = _seconds(self._clock())
         with self._database.transaction() as session:
             owners = [self._owner_in_scene(session, identity_id) for identity_id in dict.fromkeys(identities)]
@@ -237,10 +241,12 @@ class Vault:
 
         Raises:
             UnknownHandle: nobody ever had this handle.
-            UsageError: the reason is longer than 200 characters.
+            UsageError: the reason has more than 200 characters.
         """
-        if reason is not None and len(reason) > _REASON_LENGTH:
-            raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+        if reason is not None:
+            reason = _storable(" ".join(reason.split()))
+            if len(reason) > _REASON_LENGTH:
+                raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
         with self._database.transaction() as session:
             row = self._people.find(session, handle)
             tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason)
@@ -256,44 +262,10 @@ class Vault:
         with self._database.transaction() as session:
             found = session.execute(text("PRAGMA integrity_check(1)")).scalar_one()
             if found != "ok":
-                raise StoreDamaged(f"the database is damaged: {found}", hint="restore the vault from a backup")
+                raise StoreDamaged(f"the database is damaged: {found}")
             owners = {row.identity_id: self._people.owner(row) for row in session.scalars(select(IdentityRow))}
-            return self._ledger.verify(session, owners.get)
-
-    def _unlock(self, session: Session) -> tuple[str, MasterKey, OKPKey]:
-        """The vault's id and keys; made under the write lock when this is the first time."""
-        meta = session.get(Meta, 1)
-        if meta is None:
-            return self._found(session)
-        if meta.version != VERSION:
-            raise StoreDamaged(
-                f"the vault in {self.home} has format {meta.version}, expected {VERSION}",
-                hint="use the Cameo that made it",
-            )
-        master = load_master_key(self.home, meta.vault_id, cast(Keystore, meta.keystore))
-        jwk = master.unwrap(meta.operator, Context(meta.vault_id, "", "operator"))
-        return meta.vault_id, master, OKPKey.import_key(json.loads(jwk))
-
-    def _found(self, session: Session) -> tuple[str, MasterKey, OKPKey]:
-        if self._blobs.anybody():
-            raise StoreDamaged(
-                f"people are stored in {self.home}, but their database is gone", hint="put vault.sqlite3 back"
-            )
-        vault_id = str(uuid4())
-        keystore, master = create_master_key(self.home, vault_id)
-        operator = OKPKey.generate_key("Ed25519")
-        jwk = json.dumps(operator.as_dict(private=True)).encode()
-        session.add(
-            Meta(
-                id=1,
-                version=VERSION,
-                vault_id=vault_id,
-                keystore=keystore,
-                operator=master.wrap(jwk, Context(vault_id, "", "operator")),
-                head=Ledger(vault_id, operator).empty_head(),
-            )
-        )
-        return vault_id, master, operator
+            buried = set(session.scalars(select(Tombstone.identity_id)))
+            return self._ledger.verify(session, owners, buried)
 
     def _sweep(self) -> None:
         """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
@@ -304,52 +276,16 @@ class Vault:
                 self._bury(session, row, "retention period over")
             pending = unfinished(session)
         for identity_id in pending:
-            self._purge(identity_id)
+            # The key is destroyed; what hinders the rest today must not keep everybody else out of the vault.
+            with suppress(StoreFull, StoreBusy):
+                self._purge(identity_id)
 
     def _bury(self, session: Session, row: IdentityRow, reason: str | None) -> Tombstone:
         at = _seconds(self._clock())
         return destroy_key(session, self._ledger, self._blobs, row, at=at, reason=reason)
 
     def _purge(self, identity_id: str) -> Certificate:
-        return purge(self._database, self._ledger, self._blobs, self._operator, identity_id, now=self._clock())
-
-    def _require_new(self, session: Session, identity: Identity, consent: ConsentRecord) -> None:
-        buried = select(Tombstone).where(
-            (Tombstone.consent_id == consent.consent_id) | (Tombstone.identity_id == identity.identity_id)
-        )
-        if session.scalars(buried).first() is not None:
-            raise Revoked(
-                f"consent {consent.consent_id} for @{consent.handle} was revoked", hint="a new consent is needed"
-            )
-        taken = select(IdentityRow).where(
-            (IdentityRow.handle_tag == self._people.tag(identity.handle))
-            | (IdentityRow.consent_id == consent.consent_id)
-            | (IdentityRow.identity_id == identity.identity_id)
-        )
-        if session.scalars(taken).first() is not None:
-            raise HandleTaken(
-                f"someone is enrolled as @{identity.handle} already",
-                hint=f"choose another handle, or first: cameo revoke {identity.handle}",
-            )
-
-    def _insert(self, session: Session, owner: Owner, identity: Identity, consent: ConsentRecord) -> IdentityRow:
-        at = _seconds(self._clock())
-        summary = Summary.of(identity, consent.name)
-        row = IdentityRow(
-            identity_id=owner.identity_id,
-            consent_id=owner.consent_id,
-            handle_tag=self._people.tag(identity.handle),
-            wrapped_key=self._master.wrap(owner.key, owner.context("key")),
-            sealed_entry=seal(owner.key, summary.model_dump_json().encode(), owner.context("entry")),
-            stored=at,
-            keep_until=_seconds(consent.valid_until + timedelta(days=consent.retention_days)),
-        )
-        sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
-        session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])
-        for who in consent.grants:
-            set_grant(session, self._master, owner, who, allowed=True)
-        self._ledger.append(session, "put", {"consent_id": owner.consent_id}, at=at, owner=owner)
-        return row
+        return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
     def _grant(self, handle: str, user: str, *, allowed: bool) -> CastEntry:
         who = principal(user)
@@ -357,9 +293,10 @@ class Vault:
         with self._database.transaction() as session:
             row = self._people.alive(session, handle)
             owner = self._people.owner(row)
-            set_grant(session, self._master, owner, who, allowed=allowed)
-            event = "allow" if allowed else "deny"
-            self._ledger.append(session, event, {"principal": who}, at=_seconds(now), owner=owner)
+            set_grant(session, self._secrets.master, owner, who, allowed=allowed)
+            self._ledger.append(
+                session, "allow" if allowed else "deny", {"principal": who}, at=_seconds(now), owner=owner
+            )
             return self._people.entry(session, row, now)
 
     def _owner_in_scene(self, session: Session, identity_id: str) -> Owner:
@@ -388,26 +325,6 @@ def _seconds(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def _require_uuid(identity_id: str) -> None:
-    """It becomes a folder's name."""
-    try:
-        if str(UUID(identity_id)) == identity_id:
-            return
-    except ValueError:
-        pass
-    raise BadInput(f"identity id {identity_id[:80]!r} is no UUID")
-
-
-def _require_covered(identity: Identity, consent: ConsentRecord) -> None:
-    """Nothing is kept that the person did not agree to."""
-    if identity.consent_id != consent.consent_id:
-        raise ConsentInvalid(f"identity rests on consent {identity.consent_id}, got {consent.consent_id}")
-    held = {embedding.modality for embedding in identity.embeddings.values()}
-    held |= {"face" if crop.kind == "head" else "body" for crop in identity.crops}
-    held |= {"voice"} if identity.speech is not None else set()
-    beyond = sorted(held - set(consent.scope))
-    if beyond:
-        raise ConsentInvalid(
-            f"consent for @{consent.handle} covers {', '.join(consent.scope)}, but the identity holds {', '.join(beyond)}",
-            hint="ask for a consent with that scope, or enroll without it",
-        )
+def _storable(text: str) -> str:
+    """A file name or an argument that was no UTF-8 reaches Python with lone surrogates, which no encoder takes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""``arcface-buffalo_l-512``: ArcFace (Deng et al., CVPR 2019), the recognition model of InsightFace's pack buffalo_l."""
+"""``arcface-buffalo_l-512``: ArcFace (Deng et al., CVPR 2019), the recogniser of InsightFace's pack buffalo_l."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class ArcFace:
         unit=True,
         licence="InsightFace model licence: non-commercial research only (trained on WebFace600K)",
         commercial=False,
-        source="unpack buffalo_l.zip of github.com/deepinsight/insightface (release model-zoo) into ~/.insightface/models/buffalo_l",
+        source="unpack buffalo_l.zip of github.com/deepinsight/insightface (release model-zoo) "
+        "into ~/.insightface/models/buffalo_l",
     )
 
     def __init__(self, path: Path) -> None:

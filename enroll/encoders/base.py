@@ -99,5 +99,6 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def damaged(space: str, path: Path, error: Exception) -> WeightsMissing:
     """The refusal for a file that is there and cannot serve."""
     return WeightsMissing(
-        f"the weights of {space} at {path} cannot be used: {type(error).__name__}", hint="delete them and get them again"
+        f"the weights of {space} at {path} cannot be used: {type(error).__name__}",
+        hint="delete them and get them again",
     )

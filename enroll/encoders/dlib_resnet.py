@@ -1,4 +1,4 @@
-"""``dlib-resnet-128``: dlib's face recognition ResNet (King, 2017). Two views are one person below a distance of 0.6."""
+"""``dlib-resnet-128``: dlib's face recognition ResNet (King, 2017). Euclidean; two views below 0.6 are one person."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 from enroll.encoders.base import Card, damaged
 from enroll.looks import Look
 
-__all__ = ["SAME_PERSON", "SPACE", "DlibResNet"]
-
-SAME_PERSON = 0.6
-"""Euclidean distance below which dlib's author takes two faces for one person."""
+__all__ = ["SPACE", "DlibResNet"]
 
 _RESNET = "dlib_face_recognition_resnet_model_v1.dat"
 _LANDMARKS = "shape_predictor_5_face_landmarks.dat"
@@ -53,7 +50,9 @@ class DlibResNet:
         # dlib's own detector draws a square from the brows to the chin; its predictor expects that square.
         eyes, mouth = look.landmarks[:2].mean(0), look.landmarks[3:].mean(0)
         centre = eyes + 0.55 * (mouth - eyes)
-        half = max(float(np.linalg.norm(mouth - eyes)), float(np.linalg.norm(np.diff(look.landmarks[:2], axis=0)))) * 1.15
+        half = (
+            max(float(np.linalg.norm(mouth - eyes)), float(np.linalg.norm(np.diff(look.landmarks[:2], axis=0)))) * 1.15
+        )
         square = dlib.rectangle(*(round(float(v)) for v in (*(centre - half), *(centre + half))))
         patch = np.ascontiguousarray(look.patch)
         return np.ascontiguousarray(dlib.get_face_chip(patch, self._landmarks(patch, square), size=150))

@@ -32,7 +32,8 @@ class Facenet:
         unit=True,
         licence="MIT code; VGGFace2 was released for non-commercial research",
         commercial=False,
-        source=f"put {_FILE} of github.com/timesler/facenet-pytorch (release v2.2.9) into $CAMEO_WEIGHTS/facenet-vggface2-512",
+        source=f"put {_FILE} of github.com/timesler/facenet-pytorch (release v2.2.9) "
+        "into $CAMEO_WEIGHTS/facenet-vggface2-512",
     )
 
     def __init__(self, path: Path) -> None:

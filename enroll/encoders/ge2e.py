@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from enroll.encoders.base import Card, damaged, unit_rows
 
-__all__ = ["SPACE", "GE2E"]
+__all__ = ["GE2E", "SPACE"]
 
 
 class GE2E:

@@ -26,7 +26,8 @@ class ReId:
         unit=True,
         licence="InsightFace model licence: non-commercial research only",
         commercial=False,
-        source=f"unpack {_PACK}.zip of github.com/deepinsight/insightface (release model-zoo) into ~/.insightface/models/{_PACK}",
+        source=f"unpack {_PACK}.zip of github.com/deepinsight/insightface (release model-zoo) "
+        f"into ~/.insightface/models/{_PACK}",
     )
 
     def __init__(self, path: Path) -> None:

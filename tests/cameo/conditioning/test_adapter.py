@@ -104,10 +104,11 @@ def test_there_and_back(trained, features, tmp_path):
     trained.save_pretrained(tmp_path)
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".safetensors"]
     again = load_adapter(tmp_path)
-    assert dict(again.config) == {**trained.config, "_name_or_path": again.config._name_or_path}
+    assert all(again.config[key] == value for key, value in trained.config.items() if not key.startswith("_"))
     for name, tensor in trained.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor), name
-    assert torch.equal(again(features()).video, trained(features()).video)
+    # Near, not equal: memory mapped from a file is aligned otherwise, and sums are formed in another order.
+    assert torch.allclose(again(features()).video, trained(features()).video, atol=1e-5)
 
 
 def test_a_folder_without_an_adapter_is_refused(tmp_path):

@@ -32,7 +32,11 @@ def test_an_adapter_for_another_shape_is_refused_and_leaves_no_trace(transformer
 
 def test_tokens_for_another_number_of_scenes_are_refused(transformer, trained, features, run):
     attach(transformer, trained)
-    with torch.no_grad(), pytest.raises(AdapterMismatch, match="2 scenes"), conditioned(transformer, trained(features(2))):
+    with (
+        torch.no_grad(),
+        pytest.raises(AdapterMismatch, match="2 scenes"),
+        conditioned(transformer, trained(features(2))),
+    ):
         run(3)
 
 
@@ -164,6 +168,20 @@ def test_gradient_reaches_every_part_that_was_used(transformer, trained, feature
     assert all(p.grad is None for name, p in transformer.named_parameters() if "processor" not in name)
 
 
+def test_gradient_checkpointing_gives_the_same_gradient(transformer, trained, features, run):
+    attach(transformer, trained)
+    weight = trained.video_layers[0].to_v_id.weight
+    gradients = []
+    for checkpointing in (False, True):
+        (transformer.enable_gradient_checkpointing if checkpointing else transformer.disable_gradient_checkpointing)()
+        trained.zero_grad()
+        with conditioned(transformer, trained(features(2))):
+            sum(out.square().mean() for out in run(2)).backward()
+        gradients.append(weight.grad.clone())
+    assert gradients[0].abs().sum() > 0
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
 @torch.no_grad()
 def test_routing_shows_each_query_its_own_person(transformer, trained, features, run):
     attach(transformer, trained)
@@ -206,7 +224,10 @@ def test_routing_is_by_query(transformer, trained, features):
 def test_a_routing_mask_of_another_shape_is_refused(transformer, trained, features, shape):
     attach(transformer, trained)
     mask = torch.ones(shape, dtype=torch.bool)
-    with pytest.raises(AdapterMismatch, match="video_mask"), conditioned(transformer, trained(features()), video_mask=mask):
+    with (
+        pytest.raises(AdapterMismatch, match="video_mask"),
+        conditioned(transformer, trained(features()), video_mask=mask),
+    ):
         pass
 
 

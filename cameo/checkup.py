@@ -1,0 +1,87 @@
+"""What is on this machine and what it may be used for: the report behind ``cameo doctor``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import av
+from av.codec import Codec
+
+from cameo.studio import Studio
+
+__all__ = ["checkup"]
+
+_CODECS = {"h264": "libx264", "aac": "aac"}
+_HUB_MODELS = ("Lightricks/LTX-2.3", "Lightricks/LTX-2")
+
+
+def checkup() -> dict[str, Any]:
+    """JSON-ready. Changes nothing and downloads nothing."""
+    return {
+        "home": str(Studio().home),
+        "keystore": _keystore(),
+        "encoders": _encoders(),
+        "models": _models(),
+        "codecs": {name: _can_encode(codec) for name, codec in _CODECS.items()},
+    }
+
+
+def _encoders() -> list[dict[str, Any]]:
+    from enroll.encoders import registry
+
+    return [
+        {
+            "space": status.card.space,
+            "modality": status.card.modality,
+            "dim": status.card.dim,
+            "present": status.present,
+            "path": str(status.path) if status.path else None,
+            "licence": status.card.licence,
+            "commercial": status.card.commercial,
+            "source": status.card.source,
+        }
+        for status in registry.status()
+    ]
+
+
+def _models() -> list[dict[str, Any]]:
+    from cameo.backbones import describe
+
+    found = [describe(name) for name in ("nano", *_HUB_MODELS)]
+    return [
+        {
+            "name": model.name,
+            "present": model.present,
+            "path": str(model.where) if model.where else None,
+            "megabytes": model.megabytes,
+            "licence": model.license,
+            "adapter": list(model.adapter),
+            "lora": model.lora,
+            "source": model.hint,
+        }
+        for model in found
+    ]
+
+
+def _keystore() -> str:
+    """Where a new vault would keep its master key, or where this one does."""
+    home = Studio().home
+    if (home / "master.key").exists():
+        return "file"
+    if os.environ.get("CAMEO_KEYSTORE") == "file":
+        return "file"
+    import keyring
+
+    try:
+        usable = keyring.get_keyring().priority > 0
+    except RuntimeError:
+        usable = False
+    return "keyring" if usable else "file"
+
+
+def _can_encode(codec: str) -> bool:
+    try:
+        return bool(Codec(codec, "w"))
+    except av.codec.codec.UnknownCodecError:
+        return False

@@ -1,0 +1,151 @@
+"""``cameo enroll``, ``cast``, ``show``, ``allow``, ``deny``, ``revoke``: the people of this home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cameo.cli.consent import consent_summary
+from cameo.cli.options import Command, Handle, User
+from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.studio import Studio
+from cameo.vault import CastEntry
+from enroll.consent import ConsentRecord
+
+__all__ = ["register"]
+
+
+def register(root: typer.Typer) -> None:
+    for command in (enroll, cast, show, allow, deny, revoke):
+        root.command(cls=Command)(command)
+
+
+def enroll(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A video of the one person who consented.")],
+    consent: Annotated[Path, typer.Option("--consent", metavar="FILE", help="Their consent.")],
+    handle: Annotated[str | None, typer.Option("--as", metavar="HANDLE", help="Must be the consent's handle.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page. It shows the person.")
+    ] = None,
+) -> Answer:
+    """Learn a person from a clip and keep them in the vault."""
+    record = ConsentRecord.load(consent)
+    if report is not None:
+        from cameo.scene import check_target
+
+        check_target(report)
+    studio = Studio()
+    with progress_bar("enroll") as progress:
+        identity = studio.enroll(clip, record, handle=handle, progress=progress)
+    if report is not None:
+        from enroll.report import write_report
+
+        write_report(report, identity, record)
+    entry = studio.show(identity.handle)
+    payload = {
+        "handle": entry.handle,
+        "identity_id": entry.identity_id,
+        "embeddings": _embeddings(entry),
+        "coverage": entry.model_dump(mode="json")["coverage"],
+        "consent": consent_summary(record),
+    }
+    return Answer(payload, (f"@{entry.handle} is enrolled.", *_about(entry), *_advice(entry)))
+
+
+def cast() -> Answer:
+    """Who is enrolled."""
+    entries = Studio().cast()
+    if not entries:
+        return Answer({"cast": []}, ("Nobody is enrolled.",))
+    table = Table("handle", "name", "consent", "allowed", "scenes", box=None, pad_edge=False)
+    for entry in entries:
+        table.add_row(f"@{entry.handle}", plain(entry.name), _standing(entry), ", ".join(entry.grants), str(entry.uses))
+    return Answer({"cast": [entry.model_dump(mode="json") for entry in entries]}, (table,))
+
+
+def show(handle: Handle) -> Answer:
+    """One person: coverage, consent, grants, uses."""
+    entry = Studio().show(handle)
+    return Answer(entry.model_dump(mode="json"), (f"@{entry.handle}: {_standing(entry)}", *_about(entry)))
+
+
+def allow(handle: Handle, user: User) -> Answer:
+    """Let a user put this person into scenes."""
+    return _grants(Studio().allow(handle, user=user))
+
+
+def deny(handle: Handle, user: User) -> Answer:
+    """Take that back."""
+    return _grants(Studio().deny(handle, user=user))
+
+
+def revoke(
+    handle: Handle,
+    reason: Annotated[str | None, typer.Option("--reason", help="Goes into the certificate.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the deletion certificate here.")
+    ] = None,
+) -> Answer:
+    """End an identity: its key is destroyed first, then all the rest. There is no way back."""
+    if out is not None:
+        from cameo.scene import check_target
+
+        check_target(out)
+    certificate = Studio().revoke(handle, reason=reason)
+    if out is not None:
+        certificate.save(out)
+    gone = certificate.destroyed
+    return Answer(
+        certificate.model_dump(mode="json"),
+        (
+            f"@{handle.removeprefix('@').lower()} is revoked since {certificate.revoked:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Destroyed: {gone.keys} key, {gone.blobs} sealed files, {gone.consent_records} consent, "
+            f"{gone.grants} grants, the details of {gone.scene_details} scenes.",
+            f"Certificate {certificate.certificate_id}{f' in {plain(out)}' if out else ''}.",
+        ),
+    )
+
+
+def _grants(entry: CastEntry) -> Answer:
+    payload = {"handle": entry.handle, "grants": list(entry.grants)}
+    return Answer(payload, (f"@{entry.handle} may be used by: {', '.join(entry.grants)}",))
+
+
+def _standing(entry: CastEntry) -> str:
+    if entry.revoked is not None:
+        return f"revoked {entry.revoked:%Y-%m-%d %H:%M} UTC"
+    return f"{entry.status} until {entry.consent.expires:%Y-%m-%d}" if entry.consent else entry.status
+
+
+def _embeddings(entry: CastEntry) -> dict[str, dict[str, Any]]:
+    return {
+        space: {
+            "dim": e.dim,
+            **({"views": e.views} if e.seconds is None else {"seconds": round(e.seconds, 2)}),
+            "quality": round(e.quality, 3),
+        }
+        for space, e in entry.embeddings.items()
+    }
+
+
+def _about(entry: CastEntry) -> list[str]:
+    lines = []
+    for space, e in entry.embeddings.items():
+        behind = f"{e.views} views" if e.seconds is None else f"{e.seconds:.1f} s"
+        lines.append(f"  {e.modality:5}  {space}, {e.dim} numbers from {behind}, quality {e.quality:.2f}")
+    if entry.crops:
+        lines.append(f"  kept   {entry.crops.get('head', 0)} head and {entry.crops.get('body', 0)} body crops")
+    if (seen := entry.coverage) is not None and seen.yaw is not None:
+        lines.append(f"  seen   yaw {seen.yaw[0]:+.0f}° to {seen.yaw[1]:+.0f}°, face {seen.face_px:.0f} px high")
+    if entry.consent is not None:
+        lines.append(f"  for    {', '.join(entry.consent.uses)}; consent {entry.consent.assurance}, {entry.consent_id}")
+        lines.append(f"  users  {', '.join(entry.grants)}")
+    lines.append(f"  in     {entry.uses} scenes")
+    return lines
+
+
+def _advice(entry: CastEntry) -> list[str]:
+    return [f"  next time: {plain(line)}" for line in (entry.coverage.advice if entry.coverage else ())]

@@ -1,0 +1,75 @@
+"""``cameo generate`` and ``cameo check``: scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cameo.cli.options import Command, Out, User
+from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.studio import Studio
+
+__all__ = ["register"]
+
+
+def register(root: typer.Typer) -> None:
+    for command in (generate, check):
+        root.command(cls=Command)(command)
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help='Such as: @ada says "hello" by the sea')],
+    out: Out,
+    user: User = "owner",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same scene.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.1, max=20, help="Length. The model's default if left out.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="nano, a checkpoint folder, or a hub id.")] = "nano",
+    identity_scale: Annotated[
+        float, typer.Option("--identity-scale", min=0, max=4, help="Strength of the likeness.")
+    ] = 1.0,
+) -> Answer:
+    """Make a scene with the people the prompt names."""
+    with progress_bar("generate") as progress:
+        made = Studio().generate(
+            prompt,
+            out=out,
+            user=user,
+            seed=seed,
+            seconds=seconds,
+            model=model,
+            identity_scale=identity_scale,
+            progress=progress,
+        )
+    shown = [
+        f"{plain(made.path)}: {', '.join(f'@{handle}' for handle in made.cast)}, {made.seconds:.1f} s, "
+        f"{made.width}×{made.height}, {sum(made.timings.values()):.1f} s to make"
+    ]
+    if made.unknown_words:
+        shown.append(f"{plain(made.model)} does not know: {', '.join(made.unknown_words)}")
+    return Answer(made.as_json(), tuple(shown))
+
+
+def check(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A video file.")],
+) -> Answer:
+    """Whose likeness is in a scene, under which consent, and is that consent in force now."""
+    found = Studio().check(scene)
+    how = {
+        "record": "This file was made here.",
+        "manifest": "Its manifest is whole and signed here, but this very file is not recorded.",
+        "claim": "Its manifest was changed or is not from here; take what it says as a claim.",
+        None: "Nothing is known of it.",
+    }[found.found_by]
+    signer = f", signed by {plain(found.manifest.signer)}" if found.manifest.signer else ""
+    return Answer(
+        found.as_json(),
+        (
+            how,
+            *(f"  {f'@{r.handle}' if r.handle else 'someone'}: {r.status}, consent {r.consent_id}" for r in found.cast),
+            f"C2PA manifest: {found.manifest.state}{signer}",
+        ),
+    )

@@ -1,0 +1,170 @@
+"""From a script and its people to frames and sound. The only place where a backbone runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cameo.backbones import Backbone, Defaults
+from cameo.conditioning import IdentityTokens, attach, conditioned, features_from_identity, load_lora
+from cameo.conditioning.errors import AdapterMismatch
+from cameo.script import Script
+from enroll.identity import Identity
+
+__all__ = ["Film", "film", "open_backbone", "unknown_words"]
+
+# Spatio-temporal guidance perturbs this block of LTX-2; a transformer without it is run with plain guidance.
+_STG_BLOCK = 28
+
+
+@dataclass(frozen=True, repr=False)
+class Film:
+    """A scene before it is a file.
+
+    Attributes:
+        frames: RGB uint8, shape (T, H, W, 3).
+        sound: float32 in [-1, 1], shape (2, N) or (1, N), as long as the picture.
+        fps: frames per second.
+        sample_rate: hertz.
+        timings: seconds spent, by stage.
+    """
+
+    frames: NDArray[np.uint8]
+    sound: NDArray[np.float32]
+    fps: float
+    sample_rate: int
+    timings: Mapping[str, float]
+
+
+def open_backbone(model: str) -> Backbone:
+    """Load a backbone with what it brings: its adapter attached, its LoRA active.
+
+    Raises:
+        WeightsMissing, BadInput: see ``cameo.backbones.load``.
+        AdapterMismatch: it brings no identity adapter, so that nobody could be recognised in its scenes.
+    """
+    from cameo import backbones
+
+    backbone = backbones.load(model)
+    if backbone.adapter is None:
+        raise AdapterMismatch(
+            f"model {model!r} brings no identity adapter", hint="use nano, or a checkpoint with an adapter/ folder"
+        )
+    if backbone.lora is not None:
+        load_lora(backbone.pipeline, backbone.lora, "backbone")
+    attach(backbone.pipeline.transformer, backbone.adapter)
+    return backbone
+
+
+def film(
+    backbone: Backbone,
+    script: Script,
+    people: Sequence[Identity],
+    *,
+    seed: int,
+    seconds: float | None,
+    identity_scale: float,
+    on_step: Callable[[int, int], None],
+) -> Film:
+    """Generate a scene.
+
+    Several people stand beside each other in the tokens; which of them the picture shows where is left to the model.
+
+    Args:
+        backbone: from ``open_backbone``.
+        script: the prompt, read.
+        people: in the order of the script's cast.
+        seed: of all noise. The same seed on the same machine gives the same film.
+        seconds: rounded to what the backbone's temporal compression allows; None for its default.
+        identity_scale: strength of the likeness, 0 is none.
+        on_step: called before the first and after each denoising step with steps done and steps in all; what it
+            raises stops the generation.
+    """
+    pipeline, defaults = backbone.pipeline, backbone.defaults
+    frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
+    on_step(0, defaults.steps)
+
+    def after_step(_pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step(step + 1, defaults.steps)
+        return tensors
+
+    began = time.perf_counter()
+    pipeline.set_progress_bar_config(disable=True)
+    with torch.inference_mode(), conditioned(pipeline.transformer, _tokens(backbone, people), identity_scale):
+        conditioned_at = time.perf_counter()
+        made = pipeline(
+            prompt=script.caption,
+            height=defaults.height,
+            width=defaults.width,
+            num_frames=frames,
+            frame_rate=defaults.frame_rate,
+            num_inference_steps=defaults.steps,
+            max_sequence_length=defaults.max_sequence_length,
+            generator=torch.Generator("cpu").manual_seed(seed),
+            output_type="np",
+            callback_on_step_end=after_step,
+            **_guidance(backbone),
+        )
+    picture = np.clip(np.rint(np.asarray(made.frames[0]) * 255.0), 0, 255).astype(np.uint8)
+    sound = made.audio[0].float().cpu().numpy()
+    finished = time.perf_counter()
+    return Film(
+        frames=picture,
+        sound=_fit(np.atleast_2d(sound), round(len(picture) / defaults.frame_rate * defaults.sample_rate)),
+        fps=defaults.frame_rate,
+        sample_rate=defaults.sample_rate,
+        timings={"identity": conditioned_at - began, "generate": finished - conditioned_at},
+    )
+
+
+def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:
+    """Words of a caption that this backbone's text encoder never saw, and will not draw; each once."""
+    if defaults.vocabulary is None:
+        return ()
+    known = set(defaults.vocabulary)
+    words = re.findall(r"[^\W_]+", caption.lower())
+    return tuple(word for word in dict.fromkeys(words) if word not in known)
+
+
+def _tokens(backbone: Backbone, people: Sequence[Identity]) -> IdentityTokens:
+    adapter = backbone.adapter
+    if adapter is None:
+        raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
+    with torch.inference_mode():
+        return IdentityTokens.beside(
+            [adapter(features_from_identity(person, backbone.pipeline, adapter.config)) for person in people]
+        )
+
+
+def _frames(seconds: float, defaults: Defaults, compression: int) -> int:
+    """The nearest number of frames a video VAE can make: a multiple of its compression, and one."""
+    return compression * max(1, round((seconds * defaults.frame_rate - 1) / compression)) + 1
+
+
+def _guidance(backbone: Backbone) -> dict[str, Any]:
+    scale = backbone.defaults.guidance_scale
+    if len(backbone.pipeline.transformer.transformer_blocks) > _STG_BLOCK:
+        return {"guidance_scale": scale}
+    return {
+        "guidance_scale": scale,
+        "audio_guidance_scale": scale,
+        "guidance_rescale": 0.0,
+        "audio_guidance_rescale": 0.0,
+        "stg_scale": 0.0,
+        "audio_stg_scale": 0.0,
+        "modality_scale": 1.0,
+        "audio_modality_scale": 1.0,
+    }
+
+
+def _fit(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    """The vocoder ends within a frame of the picture; cut or hush what differs."""
+    cut = sound[:, :samples]
+    return np.pad(cut, ((0, 0), (0, samples - cut.shape[1]))).astype(np.float32)

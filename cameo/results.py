@@ -1,0 +1,91 @@
+"""What ``Studio.generate`` and ``Studio.check`` return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cameo.vault import SceneRole
+
+if TYPE_CHECKING:
+    from cameo.marks import Manifest
+
+__all__ = ["CheckResult", "SceneResult"]
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """A scene that was made.
+
+    Attributes:
+        path: absolute.
+        sha256: hex digest of the file.
+        seconds: of picture.
+        width, height: pixels.
+        fps: frames per second.
+        sample_rate: hertz.
+        cast: handles, in the order of the prompt.
+        timings: seconds spent, by stage.
+        unknown_words: words of the prompt the model never learnt.
+    """
+
+    path: Path
+    sha256: str
+    seconds: float
+    width: int
+    height: int
+    fps: float
+    sample_rate: int
+    cast: tuple[str, ...]
+    seed: int
+    model: str
+    timings: Mapping[str, float]
+    unknown_words: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "seconds": self.seconds,
+            "width": self.width,
+            "height": self.height,
+            "fps": self.fps,
+            "sample_rate": self.sample_rate,
+            "cast": list(self.cast),
+            "seed": self.seed,
+            "model": self.model,
+            "timings": {stage: round(seconds, 3) for stage, seconds in self.timings.items()},
+        }
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What is known of a file.
+
+    Attributes:
+        path: absolute.
+        sha256: hex digest of the file.
+        cast: who is in it, as they stand now; empty when nothing is known.
+        found_by: ``record``: this very file was made here. ``manifest``: its manifest is whole and signed here.
+            ``claim``: its manifest says so, but was changed or is signed by a stranger. None: nothing was found.
+        manifest: see ``cameo.marks.Manifest``.
+    """
+
+    path: Path
+    sha256: str
+    cast: tuple[SceneRole, ...]
+    found_by: Literal["record", "manifest", "claim"] | None
+    manifest: Manifest
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "found_by": self.found_by,
+            "cast": [role.model_dump(mode="json", include={"handle", "consent_id", "status"}) for role in self.cast],
+            "c2pa": self.manifest.model_dump(mode="json", exclude={"cast"}),
+            # Watermarks come with a later version; the field is part of the contract already.
+            "mark": None,
+        }

@@ -1,0 +1,357 @@
+"""The front door of the library: enroll, generate, check, revoke.
+
+>>> from cameo import Studio
+>>> studio = Studio()  # doctest: +SKIP
+>>> studio.generate('@ada says "hello" by the sea', out="scene.mp4", seed=0)  # doctest: +SKIP
+
+Opening a studio is quick. What takes seconds to import (torch, diffusers, dlib) is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from hashlib import file_digest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+from joserfc.util import urlsafe_b64decode
+
+from cameo import __version__
+from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, UnknownHandle
+from cameo.results import CheckResult, SceneResult
+from cameo.script import parse
+from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from enroll.consent import ConsentRecord, Scope, Use
+
+if TYPE_CHECKING:
+    from cameo.backbones import Backbone
+    from cameo.marks import Authority
+    from enroll.identity import Identity
+
+__all__ = ["Progress", "Studio", "default_home"]
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the whole that is done, 0 to 1."""
+
+_LONGEST = 20.0
+"""Seconds; LTX-2 makes no longer scene in one piece."""
+_STRONGEST = 4.0
+
+
+def default_home() -> Path:
+    """``$CAMEO_HOME``, else the folder the system keeps a user's data in."""
+    chosen = os.environ.get("CAMEO_HOME")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("cameo")
+
+
+class Studio:
+    """People, scenes, and the rules between them, in one home.
+
+    Args:
+        home: where people are kept; None for ``default_home()``. Made when first needed.
+
+    Every method raises errors of ``KitError`` alone for what a caller can do something about.
+    """
+
+    def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
+        self.home = Path(home).expanduser() if home is not None else default_home()
+        self._backbones: dict[str, Backbone] = {}
+
+    def __repr__(self) -> str:
+        return f"Studio({str(self.home)!r})"
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Identities at rest."""
+        return Vault(self.home)
+
+    @cached_property
+    def authority(self) -> Authority:
+        """Who signs this home's scenes; ``authority.root`` is what others must trust to see them as Trusted."""
+        from cameo.marks import Authority
+
+        return Authority.derive(urlsafe_b64decode(self.vault.operator.as_dict(private=True)["d"].encode()))
+
+    def new_consent(
+        self,
+        *,
+        name: str,
+        handle: str,
+        scope: Iterable[Scope] = (),
+        uses: Iterable[Use] = (),
+        grants: Iterable[str] = (),
+        valid_days: int = 365,
+        retention_days: int = 30,
+    ) -> ConsentRecord:
+        """A request for consent, signed by this home: see ``ConsentRecord.new``."""
+        record = ConsentRecord.new(
+            name=name,
+            handle=_handle(handle),
+            scope=scope,
+            uses=uses,
+            grants=grants,
+            valid_days=valid_days,
+            retention_days=retention_days,
+        )
+        return record.sign(self.vault.operator)
+
+    def attest(self, consent: ConsentRecord, *, by: str) -> ConsentRecord:
+        """The operator of this home vouches that the person consented: see ``ConsentRecord.attest``."""
+        return consent.attest(by=by, key=self.vault.operator)
+
+    def enroll(
+        self,
+        clip: str | os.PathLike[str],
+        consent: ConsentRecord | str | os.PathLike[str],
+        *,
+        handle: str | None = None,
+        encoders: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Identity:
+        """Learn the person in a clip and keep them. All or nothing.
+
+        Args:
+            clip: a video file.
+            consent: the record, or its file.
+            handle: must be the consent's; None takes it.
+            encoders: see ``enroll.enroll``.
+
+        Returns:
+            What was stored, in the clear: do not write it anywhere.
+
+        Raises:
+            HandleTaken: somebody is enrolled under this handle.
+            EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
+        """
+        record = consent if isinstance(consent, ConsentRecord) else ConsentRecord.load(Path(consent))
+        wanted = _handle(handle) if handle is not None else None
+        # Both would be found later too; a minute of looking at the clip later.
+        record.verify(trusted=self.vault.trusted, handle=wanted)
+        self._require_free(record)
+        from enroll.pipeline import enroll
+
+        identity = enroll(
+            Path(clip), record, handle=wanted, encoders=encoders, trusted=self.vault.trusted, progress=progress
+        )
+        self.vault.put(identity, record)
+        return identity
+
+    def cast(self) -> tuple[CastEntry, ...]:
+        """Everyone enrolled here."""
+        return self.vault.cast()
+
+    def show(self, handle: str) -> CastEntry:
+        """One person: coverage, consent, grants, number of scenes."""
+        return self.vault.show(_handle(handle))
+
+    def allow(self, handle: str, *, user: str) -> CastEntry:
+        """Let a user put this person into scenes."""
+        return self.vault.allow(_handle(handle), user)
+
+    def deny(self, handle: str, *, user: str) -> CastEntry:
+        """Take that back."""
+        return self.vault.deny(_handle(handle), user)
+
+    def revoke(self, handle: str, *, reason: str | None = None) -> Certificate:
+        """End an identity: its key is destroyed first, then everything else. There is no way back."""
+        return self.vault.revoke(_handle(handle), reason)
+
+    def verify_log(self) -> LedgerHead:
+        """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""
+        return self.vault.verify_log()
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        out: str | os.PathLike[str],
+        user: str = "owner",
+        seed: int = 0,
+        seconds: float | None = None,
+        model: str = "nano",
+        identity_scale: float = 1.0,
+        progress: Progress | None = None,
+    ) -> SceneResult:
+        """Make a scene with the people the prompt names.
+
+        Whether they allow it is asked before a model is loaded, again at every denoising step, and when the scene is
+        recorded; a scene nobody recorded is never written.
+
+        Args:
+            prompt: see ``cameo.script``.
+            out: the MP4 to write.
+            user: for whom; the people's grants decide.
+            seed: the same seed gives the same frames and sound.
+            seconds: up to 20; None for the model's default.
+            model: ``nano``, a folder, or a hub id (see ``cameo.backbones.load``).
+            identity_scale: strength of the likeness, 0 to 4.
+
+        Raises:
+            PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
+            UnknownHandle, Revoked, PermissionDenied, ConsentExpired: refused.
+            WeightsMissing: the model is not on this machine.
+        """
+        from cameo.scene import check_target
+
+        tell = progress or (lambda doing, share: None)
+        script = parse(prompt)
+        target = check_target(out)
+        _require_within("seconds", seconds, 0.0, _LONGEST)
+        _require_within("identity scale", identity_scale, 0.0, _STRONGEST)
+        _require_within("seed", seed, 0, 2**63 - 1)
+        with ExitStack() as stack:
+            leases = [stack.enter_context(self.vault.lease(role.handle, user=user)) for role in script.cast]
+            tell("opening the model", 0.0)
+            began = time.perf_counter()
+            backbone = self._backbone(model)
+            opened = time.perf_counter()
+
+            def on_step(done: int, steps: int) -> None:
+                self._require_still_allowed(leases)
+                tell("drawing", 0.15 + 0.7 * done / steps)
+
+            from cameo.generation import film, unknown_words
+
+            made = film(
+                backbone,
+                script,
+                [lease.identity for lease in leases],
+                seed=seed,
+                seconds=seconds,
+                identity_scale=identity_scale,
+                on_step=on_step,
+            )
+            self._require_still_allowed(leases)
+            tell("writing the scene", 0.95)
+            finished = time.perf_counter()
+            digest = ""
+
+            def seal(plain: Path, marked: Path) -> None:
+                nonlocal digest
+                digest = self._sign(plain, marked, leases, model=backbone.name, seed=seed)
+                self.vault.record_scene(
+                    sha256=digest,
+                    path=target,
+                    identities=[lease.identity_id for lease in leases],
+                    user=user,
+                    prompt=prompt,
+                    model=backbone.name,
+                    seed=seed,
+                )
+
+            from cameo.scene import write_scene
+
+            info = write_scene(target, made.frames, made.sound, made.fps, made.sample_rate, mark=seal)
+        tell("done", 1.0)
+        written = time.perf_counter()
+        return SceneResult(
+            path=info.path,
+            sha256=digest,
+            seconds=info.seconds,
+            width=info.width,
+            height=info.height,
+            fps=info.fps,
+            sample_rate=info.sample_rate,
+            cast=tuple(role.handle for role in script.cast),
+            seed=seed,
+            model=backbone.name,
+            timings={"open": opened - began, **made.timings, "write": written - finished},
+            unknown_words=unknown_words(script.caption, backbone.defaults),
+        )
+
+    def check(self, path: str | os.PathLike[str]) -> CheckResult:
+        """Whose likeness is in a file, under which consent, and how that consent stands now.
+
+        A scene made here is known by its digest. One that was changed since, or made elsewhere, still says so in its
+        manifest; ``found_by`` tells how far that can be believed.
+
+        Raises:
+            InputRefused: there is no such file, or it is no video.
+        """
+        from cameo.marks import read
+
+        scene = _video(Path(path))
+        with scene.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        record = self.vault.find_scene(digest)
+        manifest = read(scene, trusted=(self.authority.root,))
+        if record is not None:
+            return CheckResult(scene, digest, record.cast, "record", manifest)
+        if manifest.cast is None:
+            return CheckResult(scene, digest, (), None, manifest)
+        cast = self.vault.scene_cast([person.consent_id for person in manifest.cast.people])
+        return CheckResult(scene, digest, cast, "manifest" if manifest.state == "Trusted" else "claim", manifest)
+
+    def _backbone(self, model: str) -> Backbone:
+        if model not in self._backbones:
+            from cameo.generation import open_backbone
+
+            self._backbones[model] = open_backbone(model)
+        return self._backbones[model]
+
+    def _require_free(self, record: ConsentRecord) -> None:
+        try:
+            entry = self.vault.show(record.handle)
+        except UnknownHandle:
+            return
+        if entry.consent_id == record.consent_id and entry.status == "revoked":
+            raise Revoked(f"this consent for @{record.handle} was revoked", hint="a new consent is needed")
+        if entry.status != "revoked":
+            raise HandleTaken(
+                f"somebody is enrolled as @{record.handle}",
+                hint=f"choose another handle, or first: cameo revoke {record.handle}",
+            )
+
+    def _require_still_allowed(self, leases: Sequence[Lease]) -> None:
+        roles = self.vault.scene_cast(lease.consent_id for lease in leases)
+        for lease, role in zip(leases, roles, strict=True):
+            if role.status == "revoked":
+                raise Revoked(f"@{lease.handle} was revoked while the scene was made; it is not written")
+            if role.status != "in_force":
+                raise PermissionDenied(
+                    f"the consent of @{lease.handle} ended while the scene was made; it is not written"
+                )
+
+    def _sign(self, plain: Path, marked: Path, leases: Sequence[Lease], *, model: str, seed: int) -> str:
+        from cameo.marks import cast_assertion, embed
+
+        people = {lease.identity_id: lease.consent_id for lease in leases}
+        # A path says where on this machine a model lies; the world need not know.
+        name = Path(model).name if Path(model).is_dir() else model
+        embed(plain, marked, cast_assertion(people, model=name, seed=seed), self.authority, version=__version__)
+        with marked.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+
+def _handle(handle: str) -> str:
+    return handle.removeprefix("@").lower()
+
+
+def _require_within(what: str, value: float | None, low: float, high: float) -> None:
+    if value is None or (math.isfinite(value) and low <= value <= high and not (what == "seconds" and value == 0)):
+        return
+    raise InputRefused(f"{what} is {value}, expected {low:g} to {high:g}")
+
+
+def _video(path: Path) -> Path:
+    """The absolute path of a file PyAV can open."""
+    import av
+
+    target = path.expanduser().absolute()
+    if target.is_dir():
+        raise InputRefused(f"{target} is a folder, expected a scene")
+    try:
+        with av.open(str(target)) as container:
+            if container.streams.video:
+                return target
+    except FileNotFoundError:
+        raise InputRefused(f"there is no file {target}") from None
+    except (av.FFmpegError, OSError, ValueError):
+        pass
+    raise InputRefused(f"{target} is no video", hint="give a scene written by cameo generate")

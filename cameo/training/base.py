@@ -1,0 +1,89 @@
+"""Stage 7: text side, joint transformer and a first identity adapter, together.
+
+    python -m cameo.training.base --max-minutes 30
+
+The adapter learns along from the start: a dropped identity teaches the transformer to do without, a given one teaches
+it where to look. A transformer that never met an identity hardly learns to heed one afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import nn
+
+from cameo.conditioning.attach import attach, conditioned
+from cameo.training.flow import Batch, Dataset, flow_loss
+from cameo.training.latents import new_adapter
+from cameo.training.parts import autoencoders
+from cameo.training.preview import preview
+from cameo.training.run import Ema, Stage
+from cameo.training.shards import HELD_OUT
+
+_NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.1, 0.1, 0.15, 0.15
+
+
+def main() -> None:
+    stage = Stage.parse("base", __doc__, _options)
+    pipeline, adapter = autoencoders(stage.options.runs), new_adapter()
+    pipeline.to(stage.device)
+    adapter.to(stage.device)
+    parts = {n: getattr(pipeline, n) for n in ("text_encoder", "connectors", "transformer")}
+    # The adapter first: once attached, its projections are the transformer's too, and the first name counts.
+    nano = nn.ModuleDict({"adapter": adapter} | parts).train().requires_grad_(True)
+    optimiser = torch.optim.AdamW(nano.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    ema = Ema(nano, 0.999)
+    stage.resume({"nano": nano}, optimiser, ema)
+    attach(pipeline.transformer, adapter)
+    rng = np.random.default_rng([stage.options.seed, stage.step])
+    data = Dataset(stage.folder("latents"), HELD_OUT)
+    stage.say(f"{len(data)} people")
+    video_error = audio_error = 1.0
+    for progress in stage.steps():
+        batch = without(data.batch(stage.options.batch, rng), rng)
+        for group in optimiser.param_groups:
+            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
+        with torch.autocast(stage.device.type, torch.bfloat16):
+            # Now and then no identity at all, so that the base stands on its own.
+            nobody = rng.uniform() < _NO_ONE
+            who = nullcontext() if nobody else conditioned(pipeline.transformer, adapter(batch.people))
+            with who:
+                video, audio = flow_loss(pipeline, batch, rng)
+        optimiser.zero_grad(set_to_none=True)
+        (video + audio).backward()
+        torch.nn.utils.clip_grad_norm_(nano.parameters(), 1.0)
+        optimiser.step()
+        ema.update(nano)
+        video_error += (video.item() - video_error) * 0.02
+        audio_error += (audio.item() - audio_error) * 0.02
+        if stage.step % 50 == 49:
+            stage.log(video=video_error, audio=audio_error)
+        if stage.step % 500 == 499:
+            stage.save({"nano": nano}, optimiser, ema)
+            preview(stage, pipeline, adapter, ema.averaged(nano))
+    stage.save({"nano": nano}, optimiser, ema)
+    preview(stage, pipeline, adapter, ema.averaged(nano))
+
+
+def without(batch: Batch, rng: np.random.Generator) -> Batch:
+    """The batch with some captions and some of what is known of people left out: what guidance contrasts with."""
+    count = len(batch.captions)
+
+    def keep(share: float) -> torch.Tensor:
+        return torch.from_numpy(rng.uniform(size=count) >= share)
+
+    captions = [c if rng.uniform() >= _NO_TEXT else "" for c in batch.captions]
+    people = batch.people.keep(face=keep(_NO_FACE), body=keep(_NO_BODY), voice=keep(_NO_VOICE))
+    return Batch(batch.video, batch.audio, captions, people)
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=16)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Flow matching (Lipman et al., 2023) on picture and sound together: the loss of both the base and the adapter stage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import LTX2Pipeline
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from cameo.conditioning.types import IdentityFeatures
+from cameo.synth.clips import caption
+
+__all__ = ["Batch", "Dataset", "flow_loss", "prompt_states"]
+
+FRAME_RATE = 12.5
+_NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
+_AUDIO_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips, how they are captioned, and who is in them.
+
+    Attributes:
+        video: (B, 128, F, h, w), normalised latents.
+        audio: (B, T, D), packed normalised latents.
+        captions: B of them.
+        people: features of each clip's person, from another clip.
+    """
+
+    video: Tensor
+    audio: Tensor
+    captions: list[str]
+    people: IdentityFeatures
+
+
+class Dataset:
+    """All latents, in memory: a thousand people are some hundred megabytes."""
+
+    def __init__(self, folder: Path, below: int) -> None:
+        paths = [p for p in sorted(folder.glob("[0-9]*.safetensors")) if int(p.stem) < below]
+        if not paths:
+            raise SystemExit(f"no latents in {folder}: run `python -m cameo.training.latents` first")
+        self.video, self.audio, self.truths, features = [], [], [], []
+        for path in paths:
+            tensors = load_file(path)
+            self.video.append(tensors["video"])
+            self.audio.append(tensors["audio"])
+            features.append(
+                IdentityFeatures(
+                    **{k.removeprefix("features/"): v for k, v in tensors.items() if k.startswith("features/")}
+                )
+            )
+            with safe_open(path, "pt") as file:
+                self.truths.append(json.loads(file.metadata()["truths"]))
+        self.people = IdentityFeatures.stack(features)
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def batch(self, count: int, rng: np.random.Generator) -> Batch:
+        people = rng.integers(len(self), size=count)
+        clips = [int(rng.integers(len(self.video[p]))) for p in people]
+        return Batch(
+            video=torch.stack([self.video[p][c] for p, c in zip(people, clips, strict=True)]).float(),
+            audio=torch.stack([self.audio[p][c] for p, c in zip(people, clips, strict=True)]).float(),
+            captions=[self._caption(self.truths[p][c], c, rng) for p, c in zip(people, clips, strict=True)],
+            people=self.people[torch.from_numpy(people)],
+        )
+
+    @staticmethod
+    def _caption(truth: dict[str, Any], clip: int, rng: np.random.Generator) -> str:
+        # The first clip wears what the reference wears: clothes may come from there. The others must be told.
+        return caption(truth, rng, clothes=bool(rng.uniform() < 0.4) if clip == 0 else True)
+
+
+def prompt_states(pipeline: LTX2Pipeline, captions: list[str]) -> tuple[Tensor, Tensor, Tensor]:
+    """What the transformer reads of the captions, with gradient: for the picture, for the sound, and the mask."""
+    states, mask = pipeline._get_gemma_prompt_embeds(
+        captions, max_sequence_length=pipeline.tokenizer.model_max_length, dtype=torch.float32
+    )
+    return pipeline.connectors(states, mask, padding_side="left")
+
+
+def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the velocity, of the picture and of the sound.
+
+    Both streams are at the same noise level, as they are in generation.
+    """
+    device = pipeline.transformer.device
+    video, audio = pipeline._pack_latents(batch.video.to(device)), batch.audio.to(device)
+    frames, height, width = batch.video.shape[2:]
+    noise_level = 1 / (1 + np.exp(-rng.normal(_NOISE_MEAN, _NOISE_SPREAD, len(video))))
+    sigma = torch.tensor(noise_level, dtype=torch.float32, device=device).view(-1, 1, 1)
+    video_noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
+    picture, sound, mask = prompt_states(pipeline, batch.captions)
+    timestep = sigma.flatten() * 1000
+    video_velocity, audio_velocity = pipeline.transformer(
+        hidden_states=video + sigma * (video_noise - video),
+        audio_hidden_states=audio + sigma * (audio_noise - audio),
+        encoder_hidden_states=picture,
+        audio_encoder_hidden_states=sound,
+        timestep=timestep,
+        sigma=timestep,
+        encoder_attention_mask=mask,
+        audio_encoder_attention_mask=mask,
+        num_frames=frames,
+        height=height,
+        width=width,
+        fps=FRAME_RATE,
+        audio_num_frames=audio.shape[1],
+        return_dict=False,
+    )
+    return (
+        functional.mse_loss(video_velocity.float(), video_noise - video),
+        functional.mse_loss(audio_velocity.float(), audio_noise - audio) * _AUDIO_WEIGHT,
+    )

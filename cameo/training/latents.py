@@ -1,0 +1,109 @@
+"""Stage 6: every clip and every identity through the trained autoencoders, once.
+
+    python -m cameo.training.latents
+
+Writes one file a person: latents of the clips, features of the identity, truths for captions. Run it again after more
+people were made. The statistics that normalise latents are measured on the first run and kept: what is trained on them
+must never see them move.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import LTX2Pipeline
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cameo.backbones.mel import log_mel
+from cameo.conditioning.adapter import IdentityAdapter
+from cameo.conditioning.features import features_from_identity
+from cameo.training.identities import BODY, FACE, VOICE
+from cameo.training.parts import CONFIG, autoencoders
+from cameo.training.run import Stage
+from cameo.training.shards import Shards, to_unit
+from enroll.encoders import registry
+from enroll.identity import Identity
+
+_MEASURED_ON = 60
+
+
+def new_adapter(version: str = "") -> IdentityAdapter:
+    """Nano's identity adapter, untrained."""
+    return IdentityAdapter(
+        face_space=FACE,
+        face_dim=registry.get(FACE).card.dim,
+        body_space=BODY,
+        body_dim=registry.get(BODY).card.dim,
+        voice_space=VOICE,
+        voice_dim=registry.get(VOICE).card.dim,
+        video_latent_channels=CONFIG.latent_channels,
+        audio_latent_dim=CONFIG.audio_latent_dim,
+        num_layers=CONFIG.layers,
+        video_dim=CONFIG.video_heads * 64,
+        audio_dim=CONFIG.audio_heads * 32,
+        base_model="nano",
+        base_version=version,
+    )
+
+
+def raw_latents(pipeline: LTX2Pipeline, frames: np.ndarray, sound: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Latents before normalisation: (K, C, F, h, w) and packed (K, T, D) of clips (K, T, H, W, 3) and sounds (K, N)."""
+    vae, audio_vae = pipeline.vae, pipeline.audio_vae
+    video = vae.encode(to_unit(frames)).latent_dist.mode()
+    mel = log_mel(torch.from_numpy(sound)[:, None])
+    audio = pipeline._pack_audio_latents(audio_vae.encode(mel).latent_dist.mode())
+    return video.float(), audio.float()
+
+
+@torch.no_grad()
+def main() -> None:
+    stage = Stage.parse("latents", __doc__)
+    pipeline, shards, folder = autoencoders(stage.options.runs), Shards.open(stage.folder("people")), stage.folder()
+    if not (folder / "statistics.json").exists():
+        _measure(pipeline, shards, folder / "statistics.json")
+        pipeline = autoencoders(stage.options.runs)
+    config = new_adapter().config
+    for person, source in enumerate(shards.paths):
+        path, identity = folder / source.name, stage.folder("identities") / source.name
+        if path.exists() or not identity.exists():
+            continue
+        frames, sound = shards.tensor(person, "frames"), shards.tensor(person, "sound").astype(np.float32) / 32767
+        video, audio = raw_latents(pipeline, frames, sound)
+        video = pipeline._normalize_latents(video, pipeline.vae.latents_mean, pipeline.vae.latents_std)
+        audio = pipeline._normalize_audio_latents(
+            audio, pipeline.audio_vae.latents_mean, pipeline.audio_vae.latents_std
+        )
+        features = features_from_identity(Identity.from_bytes(identity.read_bytes()), pipeline, config)
+        tensors = {"video": video.half(), "audio": audio.half()}
+        tensors |= {f"features/{k}": v.contiguous() for k, v in features.tensors().items()}
+        partial = path.with_suffix(".part")
+        save_file(tensors, partial, metadata={"truths": json.dumps(shards.truths(person)["clips"])})
+        partial.replace(path)
+        if person % 20 == 0:
+            stage.say(f"person {source.stem}")
+        if stage.out_of_time():
+            break
+
+
+def _measure(pipeline: LTX2Pipeline, shards: Shards, path: Path) -> None:
+    videos, audios = [], []
+    for person in range(min(_MEASURED_ON, len(shards))):
+        sound = shards.tensor(person, "sound").astype(np.float32) / 32767
+        video, audio = raw_latents(pipeline, shards.tensor(person, "frames"), sound)
+        videos.append(video.transpose(0, 1).flatten(1))
+        audios.append(audio.flatten(0, 1).T)
+    figures = {}
+    for name, parts in (("video", videos), ("audio", audios)):
+        values = torch.cat(parts, 1)
+        # A channel the autoencoder hardly uses is not blown up to full size.
+        std = values.std(1)
+        figures[name] = {"mean": values.mean(1).tolist(), "std": std.clamp(min=float(std.median()) * 0.1).tolist()}
+    path.write_text(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What the generator draws at this moment, for the eye."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import cv2
+import numpy as np
+import torch
+from diffusers import LTX2Pipeline
+
+from cameo.conditioning.adapter import IdentityAdapter
+from cameo.conditioning.attach import conditioned
+from cameo.training.flow import FRAME_RATE, Dataset
+from cameo.training.run import Stage
+from cameo.training.shards import HELD_OUT
+
+_PROMPTS = (
+    'close-up of a person by the sea says "hello"',
+    'close-up of a person in a room wearing red says "one two"',
+    'medium shot of a person in the forest in blue smiling says "yes"',
+)
+
+
+@torch.no_grad()
+def preview(
+    stage: Stage, pipeline: LTX2Pipeline, adapter: IdentityAdapter, averaged: AbstractContextManager[None]
+) -> None:
+    """``preview.png``: three prompts below each other, four strangers beside each other, three frames of each."""
+    people = Dataset(stage.folder("latents"), 2 * HELD_OUT).people
+    pipeline.set_progress_bar_config(disable=True)
+    rows = []
+    pipeline.transformer.eval()
+    with averaged:
+        for prompt in _PROMPTS:
+            row = []
+            for number in range(4):
+                tokens = adapter(people[len(people) - 1 - number])
+                with conditioned(pipeline.transformer, tokens):
+                    scene = pipeline(
+                        prompt=prompt,
+                        height=128,
+                        width=128,
+                        num_frames=25,
+                        frame_rate=FRAME_RATE,
+                        num_inference_steps=10,
+                        guidance_scale=2.0,
+                        max_sequence_length=pipeline.tokenizer.model_max_length,
+                        generator=torch.Generator("cpu").manual_seed(number),
+                        output_type="np",
+                    )
+                row.append(np.hstack(scene.frames[0][[0, 12, 24]]))
+            rows.append(np.hstack(row))
+    pipeline.transformer.train()
+    picture = (np.vstack(rows) * 255).astype(np.uint8)
+    cv2.imwrite(str(stage.folder() / "preview.png"), picture[..., ::-1])
+    stage.say("preview.png")

@@ -1,0 +1,103 @@
+"""Who may come into the vault, and how they are written down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cameo.errors import HandleTaken, Revoked
+from cameo.vault.cipher import seal
+from cameo.vault.entries import Summary
+from cameo.vault.grants import set_grant
+from cameo.vault.keys import MasterKey
+from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.people import People
+from cameo.vault.schema import Consent, IdentityRow, Tombstone
+from enroll.consent import ConsentRecord
+from enroll.errors import BadInput, ConsentInvalid
+from enroll.identity import Identity
+
+__all__ = ["admit", "require_covered", "require_new"]
+
+
+def require_covered(identity: Identity, consent: ConsentRecord) -> None:
+    """Nothing is kept that the person did not agree to.
+
+    Raises:
+        BadInput: the identity's id is no UUID (it becomes a folder's name).
+        ConsentInvalid: the identity rests on another consent, or holds what this one does not cover.
+    """
+    try:
+        canonical = str(UUID(identity.identity_id)) == identity.identity_id
+    except ValueError:
+        canonical = False
+    if not canonical:
+        raise BadInput(f"identity id {identity.identity_id[:80]!r} is no UUID")
+    if identity.consent_id != consent.consent_id:
+        raise ConsentInvalid(f"identity rests on consent {identity.consent_id}, got {consent.consent_id}")
+    held: set[str] = {embedding.modality for embedding in identity.embeddings.values()}
+    held |= {"face" if crop.kind == "head" else "body" for crop in identity.crops}
+    held |= {"voice"} if identity.speech is not None else set()
+    beyond = sorted(held - set(consent.scope))
+    if beyond:
+        raise ConsentInvalid(
+            f"consent for @{consent.handle} covers {', '.join(consent.scope)}, the identity holds {', '.join(beyond)}",
+            hint="ask for a consent with that scope, or enroll without it",
+        )
+
+
+def require_new(session: Session, people: People, identity: Identity) -> None:
+    """
+    Raises:
+        Revoked: this identity or this consent was revoked.
+        HandleTaken: someone is enrolled under the handle, or on this consent.
+    """
+    buried = select(Tombstone).where(
+        (Tombstone.consent_id == identity.consent_id) | (Tombstone.identity_id == identity.identity_id)
+    )
+    if session.scalars(buried).first() is not None:
+        raise Revoked(
+            f"consent {identity.consent_id} for @{identity.handle} was revoked", hint="a new consent is needed"
+        )
+    taken = select(IdentityRow).where(
+        (IdentityRow.handle_tag == people.tag(identity.handle))
+        | (IdentityRow.consent_id == identity.consent_id)
+        | (IdentityRow.identity_id == identity.identity_id)
+    )
+    if session.scalars(taken).first() is not None:
+        raise HandleTaken(
+            f"someone is enrolled as @{identity.handle} already",
+            hint=f"choose another handle, or first: cameo revoke {identity.handle}",
+        )
+
+
+def admit(
+    session: Session,
+    master: MasterKey,
+    ledger: Ledger,
+    owner: Owner,
+    identity: Identity,
+    consent: ConsentRecord,
+    *,
+    at: int,
+) -> IdentityRow:
+    """Write a person down: wrapped key, sealed summary and consent, grants, a line in the ledger."""
+    summary = Summary.of(identity, consent.name)
+    row = IdentityRow(
+        identity_id=owner.identity_id,
+        consent_id=owner.consent_id,
+        handle_tag=master.tag("handle", identity.handle),
+        wrapped_key=master.wrap(owner.key, owner.context("key")),
+        sealed_entry=seal(owner.key, summary.model_dump_json().encode(), owner.context("entry")),
+        stored=at,
+        keep_until=int((consent.valid_until + timedelta(days=consent.retention_days)).timestamp()),
+    )
+    sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
+    session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])
+    for who in consent.grants:
+        set_grant(session, master, owner, who, allowed=True)
+    ledger.append(session, "put", {"consent_id": owner.consent_id}, at=at, owner=owner)
+    return row

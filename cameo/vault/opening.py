@@ -1,0 +1,81 @@
+"""Opening a vault: its id, its master key, its signing key; made when it is opened for the first time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+from joserfc.jwk import OKPKey
+from sqlalchemy.orm import Session
+
+from cameo.errors import StoreDamaged
+from cameo.vault.cipher import Context
+from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
+from cameo.vault.ledger import Ledger
+from cameo.vault.schema import VERSION, Meta
+
+__all__ = ["Secrets", "unlock"]
+
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """What an open vault holds in memory.
+
+    Attributes:
+        vault_id: UUID4.
+        master: wraps the keys of its people.
+        operator: Ed25519, signs consents, certificates and the ledger's head. Stored wrapped by the master key.
+    """
+
+    vault_id: str
+    master: MasterKey
+    operator: OKPKey
+
+
+def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
+    """The vault's secrets. The caller's transaction holds the write lock, so two first openings make one vault.
+
+    Args:
+        occupied: whether ciphertexts lie in it; then it cannot be a new one.
+
+    Raises:
+        StoreDamaged: the database is gone or of another format; the master key is missing or not the one.
+    """
+    meta = session.get(Meta, 1)
+    if meta is None:
+        if occupied:
+            raise StoreDamaged(
+                f"people are stored in {home}, but their database is gone", hint="put vault.sqlite3 back"
+            )
+        return _found(session, home)
+    if meta.version != VERSION:
+        raise StoreDamaged(
+            f"the vault in {home} has format {meta.version}, expected {VERSION}", hint="use the Cameo that made it"
+        )
+    master = load_master_key(home, meta.vault_id, cast(Keystore, meta.keystore))
+    jwk = master.unwrap(meta.operator, _operator_context(meta.vault_id))
+    return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
+
+
+def _found(session: Session, home: Path) -> Secrets:
+    vault_id = str(uuid4())
+    keystore, master = create_master_key(home, vault_id)
+    operator = OKPKey.generate_key("Ed25519")
+    jwk = json.dumps(operator.as_dict(private=True)).encode()
+    meta = Meta(
+        id=1,
+        version=VERSION,
+        vault_id=vault_id,
+        keystore=keystore,
+        operator=master.wrap(jwk, _operator_context(vault_id)),
+        head=Ledger(vault_id, operator).empty_head(),
+    )
+    session.add(meta)
+    return Secrets(vault_id, master, operator)
+
+
+def _operator_context(vault_id: str) -> Context:
+    return Context(vault_id, "", "operator")

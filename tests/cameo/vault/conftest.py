@@ -1,0 +1,141 @@
+"""Vaults and people made of noise: what is stored is random, so that finding any of it again means something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cameo.vault import Vault
+from enroll.consent import ConsentRecord
+from enroll.identity import Coverage, Crop, Embedding, Identity, Speech, View
+
+Enrolled = tuple[Identity, ConsentRecord]
+NAME = "Ada Augusta Lovelace"
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **how: float) -> None:
+        self.now += timedelta(**how)
+
+
+@pytest.fixture(autouse=True)
+def keys_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes into the keyring of whoever runs it."""
+    monkeypatch.setenv("CAMEO_KEYSTORE", "file")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: Clock) -> Vault:
+    return Vault(tmp_path / "home", clock=clock)
+
+
+def noise(seed: int, consent: ConsentRecord) -> Identity:
+    """An identity of random vectors, pictures and speech."""
+    rng = np.random.default_rng(seed)
+
+    def embedding(space: str, modality: str, dim: int) -> Embedding:
+        vectors = rng.standard_normal((4, dim)).astype(np.float32)
+        views = tuple(View(vector, float(second), 0.5) for second, vector in enumerate(vectors[1:]))
+        return Embedding(space, modality, vectors[0], views, 0.9, 4.2 if modality == "voice" else None)  # type: ignore[arg-type]
+
+    embeddings = [
+        embedding("dlib-resnet-128", "face", 128),
+        embedding("appearance", "body", 96),
+        embedding("ge2e-256", "voice", 256),
+    ]
+    pictures = rng.integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    return Identity(
+        identity_id=str(uuid4()),
+        consent_id=consent.consent_id,
+        handle=consent.handle,
+        embeddings={e.space: e for e in embeddings},
+        crops=(
+            Crop("head", pictures[0], 0.5, 0.9),
+            Crop("head", pictures[1], 1.5, 0.8),
+            Crop("body", pictures[2], 2.0, 0.7),
+        ),
+        speech=Speech(rng.uniform(-1, 1, 16_000).astype(np.float32)),
+        coverage=Coverage(
+            yaw=(-31.25, 28.5), face_px=211.0, face_frames=77, speech_seconds=4.2, advice=("Turn further.",)
+        ),
+    )
+
+
+@pytest.fixture
+def person(vault: Vault, clock: Clock) -> Callable[..., Enrolled]:
+    """``person("ada", seed=1, **what ConsentRecord.new takes)``: an identity and the attested consent it rests on."""
+
+    def make(handle: str = "ada", seed: int = 1, **fields: object) -> Enrolled:
+        request = ConsentRecord.new(**{"name": NAME, "handle": handle, "now": clock()} | fields)  # type: ignore[arg-type]
+        consent = request.attest(by="Studio North", key=vault.operator, now=clock())
+        return noise(seed, consent), consent
+
+    return make
+
+
+@pytest.fixture
+def ada(vault: Vault, person: Callable[..., Enrolled]) -> Enrolled:
+    """Someone who is enrolled, for the owner and for bob."""
+    identity, consent = person("ada", grants=("owner", "user:bob"))
+    vault.put(identity, consent)
+    return identity, consent
+
+
+Windows = NDArray[np.uint64]
+
+
+class Scan:
+    """Looks for plaintext at rest, byte by byte: any 8 consecutive bytes count, at any offset.
+
+    By chance alone one of 300,000 such windows lies in a file of 300,000 random bytes once in 200 million scans.
+    """
+
+    def windows(self, *contents: bytes) -> Windows:
+        """Every 8 consecutive bytes of each."""
+        views = [
+            np.lib.stride_tricks.sliding_window_view(np.frombuffer(c, np.uint8), 8) for c in contents if len(c) > 7
+        ]
+        return np.concatenate(
+            [np.zeros(0, np.uint64), *(np.ascontiguousarray(v).view(np.uint64).ravel() for v in views)]
+        )
+
+    def fragments(self, identity: Identity) -> Windows:
+        """Of every vector, picture and stretch of speech."""
+        arrays = [e.vector for e in identity.embeddings.values()]
+        arrays += [view.vector for e in identity.embeddings.values() for view in e.views]
+        arrays += [crop.pixels for crop in identity.crops]
+        arrays += [identity.speech.samples] if identity.speech else []
+        return self.windows(*(np.ascontiguousarray(array).tobytes() for array in arrays))
+
+    def files(self, home: Path) -> dict[str, bytes]:
+        """Every file under a folder, by its path, temporary and hidden ones too."""
+        return {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+
+    def found(self, home: Path, *needles: Windows) -> list[str]:
+        """Files under ``home`` in which any of the needles lies."""
+        wanted = np.concatenate(needles)
+        return [name for name, content in self.files(home).items() if np.isin(self.windows(content), wanted).any()]
+
+
+@pytest.fixture
+def scan() -> Scan:
+    return Scan()
