@@ -12,32 +12,29 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic.types import StringConstraints
 
 from enroll.errors import ConsentExpired, ConsentInvalid
+from enroll.fields import Line, Moment, spell
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, sign, verify
+from enroll.statement import statement
 
-__all__ = ["HANDLE", "Assurance", "Challenge", "ConsentRecord", "Moment", "Scope", "Turn", "Use"]
+__all__ = ["HANDLE", "Assurance", "Challenge", "ConsentRecord", "Scope", "Turn", "Use"]
 
 Scope = Literal["face", "body", "voice"]
 Use = Literal["generate", "personalize", "evaluate"]
@@ -52,40 +49,11 @@ _CHALLENGE_LIFE: Final = timedelta(minutes=30)
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead the clock of the machine that issued the record may be."""
 _LONGEST: Final = timedelta(days=3650)
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MAX_BYTES: Final = 64 * 1024
 _ATTEST_HINT: Final = "have the operator vouch for it: cameo consent attest FILE --by NAME"
 _NEW_HINT: Final = "make a new one: cameo consent new --name NAME --handle HANDLE -o consent.json"
 
 
-def _to_second(moment: object) -> object:
-    """One spelling of a time, ``2026-11-03T09:00:00Z``: a time that could be respelled could be changed unnoticed."""
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            raise ValueError("a time needs its zone")
-        return moment.astimezone(UTC).replace(microsecond=0)
-    if not (isinstance(moment, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment)):
-        raise ValueError("expected a time like 2026-11-03T09:00:00Z")
-    return datetime.fromisoformat(moment)
-
-
-def _spell(moment: datetime) -> str:
-    # Not strftime: its %Y has no leading zeros for the years before 1000 on some systems.
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def _one_line(text: str) -> str:
-    """A name is shown on terminals and in pages: no control characters, no line ends, no bidirectional overrides.
-    Joiners stay, Persian and Indic names are written with them."""
-    if any(unicodedata.category(c) in {"Cc", "Zl", "Zp", "Co", "Cn"} or c in _BIDI for c in text):
-        raise ValueError("expected one line without control characters")
-    return text
-
-
-Moment = Annotated[datetime, BeforeValidator(_to_second), PlainSerializer(_spell, when_used="json")]
-_Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$"), AfterValidator(_one_line)
-]
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -128,7 +96,7 @@ class ConsentRecord(BaseModel):
 
     format: Literal["cameo-consent/1"] = "cameo-consent/1"
     consent_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
-    name: _Line
+    name: Line
     handle: str
     scope: tuple[Scope, ...] = Field(min_length=1, max_length=3)
     uses: tuple[Use, ...] = Field(min_length=1, max_length=3)
@@ -139,7 +107,7 @@ class ConsentRecord(BaseModel):
     valid_until: Moment
     retention_days: int = Field(ge=0, le=3650)
     assurance: Assurance = "requested"
-    attested_by: _Line | None = None
+    attested_by: Line | None = None
     signature: str | None = Field(default=None, max_length=1024)
 
     @field_validator("handle")
@@ -171,7 +139,7 @@ class ConsentRecord(BaseModel):
         return self
 
     def __repr__(self) -> str:
-        return f"ConsentRecord({self.consent_id}, @{self.handle}, {self.assurance}, until {_spell(self.valid_until)})"
+        return f"ConsentRecord({self.consent_id}, @{self.handle}, {self.assurance}, until {spell(self.valid_until)})"
 
     __str__ = __repr__
 
@@ -213,7 +181,7 @@ class ConsentRecord(BaseModel):
             "scope": chosen,
             "uses": allowed,
             "grants": tuple(grants) or ("owner",),
-            "statement": _statement(name, handle, chosen, allowed, until, challenge),
+            "statement": statement(name, handle, chosen, allowed, until, challenge.digits, challenge.turns),
             "challenge": challenge,
             "created": created,
             "valid_until": until,
@@ -339,36 +307,13 @@ class ConsentRecord(BaseModel):
     def _require_in_force(self, now: datetime) -> None:
         if now >= self.valid_until:
             raise ConsentExpired(
-                f"consent for @{self.handle} ended {_spell(self.valid_until)}, it is {_spell(now)}", hint=_NEW_HINT
+                f"consent for @{self.handle} ended {spell(self.valid_until)}, it is {spell(now)}", hint=_NEW_HINT
             )
         if now + _CLOCK_SKEW < self.created:
             raise ConsentInvalid(
-                f"consent for @{self.handle} begins {_spell(self.created)}, it is {_spell(now)}",
+                f"consent for @{self.handle} begins {spell(self.created)}, it is {spell(now)}",
                 hint="set this machine's clock",
             )
-
-
-_USES: Final[dict[str, str]] = {
-    "generate": "to make scenes with me",
-    "personalize": "to fit a model to me",
-    "evaluate": "to measure how well it does so",
-}
-
-
-def _statement(
-    name: str, handle: str, scope: Iterable[str], uses: Iterable[str], until: datetime, challenge: Challenge
-) -> str:
-    learnt = _and([f"my {part}" for part in scope])
-    aims = _and([_USES.get(use, use) for use in uses])
-    return (
-        f"I am {name}. I agree that Cameo learns {learnt} from this clip, as @{handle}, {aims}, "
-        f"until {until:%Y-%m-%d}. I can take this back at any time, and then it is deleted. "
-        f"My numbers are {' '.join(challenge.digits)}. Now I turn my head {_and(list(challenge.turns))}."
-    )
-
-
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _first(error: ValidationError) -> str:

@@ -62,9 +62,9 @@ class NanoConfig(BaseModel):
     mel_bins: int = 64
     sample_rate: int = 16_000
     vocoder_width: int = 192
-    layers: int = 6
-    video_heads: int = 4
-    audio_heads: int = 4
+    layers: int = 4
+    video_heads: int = 3
+    audio_heads: int = 3
     text_width: int = 128
     text_layers: int = 2
     max_tokens: int = 48

@@ -31,6 +31,7 @@ FaceParameters = Mapping[str, Tensor]
 BATCH = 25
 """Frames drawn at a time: one compiled shape serves every length."""
 
+_EAGER_BATCH = 1  # uncompiled, what a frame needs fits into the cache and what 25 need does not
 _STEPS = 15
 _NEAR = 1.7
 _EPSILON = 0.006
@@ -54,10 +55,12 @@ def render(
     """
     names = sorted(parameters[0])
     pictures = []
-    for start in range(0, len(parameters), BATCH):
-        batch = list(parameters[start : start + BATCH])
+    size = BATCH if _may_compile() else _EAGER_BATCH
+    for start in range(0, len(parameters), size):
+        batch = list(parameters[start : start + size])
         count = len(batch)
-        batch += [batch[-1]] * (BATCH - count)
+        if _may_compile():
+            batch += [batch[-1]] * (size - count)
         table = torch.tensor([[p[name] for name in names] for p in batch], dtype=torch.float32, device=device)
         columns = {name: table[:, i].reshape(-1, 1, 1) for i, name in enumerate(names)}
         with torch.no_grad():
@@ -95,9 +98,14 @@ class _Kernels:
 
 
 @functools.lru_cache(maxsize=1)
-def _kernels() -> _Kernels:
+def _may_compile() -> bool:
     # Without a C++ compiler the same code runs as it is, several times slower.
-    if shutil.which(os.environ.get("CXX", "g++")) is None or os.environ.get("CAMEO_EAGER") == "1":
+    return shutil.which(os.environ.get("CXX", "g++")) is not None and os.environ.get("CAMEO_EAGER") != "1"
+
+
+@functools.lru_cache(maxsize=1)
+def _kernels() -> _Kernels:
+    if not _may_compile():
         return _Kernels(_distance, _surface, backdrop)
     compile_ = functools.partial(torch.compile, dynamic=False)
     return _Kernels(compile_(_distance), compile_(_surface), compile_(backdrop))

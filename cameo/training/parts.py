@@ -34,6 +34,7 @@ def autoencoders(runs: Path) -> LTX2Pipeline:
         ("vocoder", "vocoder", pipeline.vocoder),
     ):
         load_average(runs / stage / "checkpoint.safetensors", {key: module})
+    load_average(runs / "decoder" / "checkpoint.safetensors", {"decoder": pipeline.vae.decoder}, partial=True)
     statistics = runs / "latents" / "statistics.json"
     if statistics.exists():
         figures = json.loads(statistics.read_text())
@@ -49,12 +50,18 @@ def base(runs: Path) -> LTX2Pipeline:
     """The same with the trained text side and transformer."""
     pipeline = autoencoders(runs)
     modules = nn.ModuleDict({name: getattr(pipeline, name) for name in _TEXT})
-    load_average(runs / "base" / "checkpoint.safetensors", {"nano": modules})
+    load_average(runs / "base" / "checkpoint.safetensors", {"nano": modules}, partial=True)
     return pipeline
 
 
-def load_average(path: Path, modules: Mapping[str, nn.Module]) -> bool:
-    """Load a stage's weights, averaged ones where there are; False when the stage has not run."""
+def load_average(path: Path, modules: Mapping[str, nn.Module], *, partial: bool = False) -> bool:
+    """Load a stage's weights, averaged ones where there are; False when the stage has not run.
+
+    Args:
+        path: the stage's checkpoint.
+        modules: by the name they were saved under.
+        partial: the checkpoint may hold more than the modules, as it does when one part of it is wanted.
+    """
     if not path.exists():
         return False
     tensors = load_file(path)
@@ -62,5 +69,8 @@ def load_average(path: Path, modules: Mapping[str, nn.Module]) -> bool:
     for name, module in modules.items():
         prefix = f"model/{name}/"
         state: dict[str, Tensor] = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        module.load_state_dict(state | {k: v for k, v in average.items() if k in state})
+        state |= {k: v for k, v in average.items() if k in state}
+        if partial:
+            state = {k: v for k, v in state.items() if k in module.state_dict()}
+        module.load_state_dict(state)
     return True

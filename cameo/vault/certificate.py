@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cameo.errors import CertificateInvalid
 from cameo.vault.entries import LedgerHead
-from enroll.consent import Moment
+from enroll.fields import Moment
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, sign, verify
 

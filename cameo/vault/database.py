@@ -99,6 +99,9 @@ def _translated(path: Path) -> Iterator[None]:
         raise _as_ours(error.orig, path) from None
     except sqlite3.Error as error:
         raise _as_ours(error, path) from None
+    except UnicodeDecodeError:
+        # How the driver fails over its own error message, when that quotes a damaged page.
+        raise StoreDamaged(f"the database {path} is damaged: it holds what is no text") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StoreFull(f"no room to store in {path.parent}", hint="free some space and try again") from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import numpy as np
@@ -30,6 +31,18 @@ class Clock:
 
     def advance(self, **how: float) -> None:
         self.now += timedelta(**how)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory where there is such a folder: a vault forces every change to the disk, and these tests make thousands
+    of changes."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=memory, prefix="cameo-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -132,6 +132,14 @@ def test_the_database_cut_short(vault, ada, damaged) -> None:
     damaged(lambda: Vault(vault.home).verify_log())
 
 
+def test_a_schema_that_is_no_text(vault, ada, damaged) -> None:
+    path = vault.home / "vault.sqlite3"
+    content = path.read_bytes()
+    assert content.count(b"CREATE TABLE consents") == 1
+    path.write_bytes(content.replace(b"CREATE TABLE consents", b"CREATE TABLE \xc2\xc2 \xc2ents"))
+    damaged(lambda: Vault(vault.home))
+
+
 def test_a_database_of_the_future(vault, ada, damaged) -> None:
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
         raw.execute("UPDATE meta SET version = 2")

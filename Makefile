@@ -1,0 +1,46 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make .venv from the lock when it is not there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'setuptools>=77'
+	@# The lock is complete, so nothing is resolved: one package asks for a compiler where a wheel of it exists.
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(STAMP) ## make .venv with everything in the lock
+
+demo: $(STAMP) ## enrol a made-up person, make two scenes, check, revoke
+	$(BIN)/cameo demo
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile
+
+lint: $(STAMP) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## measure what the README states
+	$(BIN)/python benchmarks/all.py
+
+lock: $(STAMP) ## write requirements.lock from what .venv holds now
+	@{ echo "# Every package of .venv, pinned. Made from a working environment by: make lock"; \
+	  $(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(pip|setuptools|wheel)=='; } > requirements.lock
+
+clean: ## remove .venv and what runs left
+	rm -rf $(VENV) build demo runs *.egg-info
+
+.PHONY: help install demo test lint bench lock clean

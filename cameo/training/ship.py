@@ -1,0 +1,88 @@
+"""Stage 9: what was learned becomes the checkpoint that the package carries, in bfloat16.
+
+    python -m cameo.training.ship
+
+Writes ``cameo/nano/weights``: a folder that ``diffusers.LTX2Pipeline.from_pretrained`` opens, with the adapter, its LoRA
+and ``cameo.json`` beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cameo.backbones.checkpoint import NANO
+from cameo.backbones.defaults import Defaults
+from cameo.conditioning.lora import add_lora, dump_lora
+from cameo.synth.clips import SAMPLE_RATE, vocabulary
+from cameo.training.adapter import LORA, RANK, base_adapter
+from cameo.training.flow import FRAME_RATE
+from cameo.training.latents import new_adapter
+from cameo.training.parts import CONFIG, base, load_average
+from cameo.training.run import Stage
+
+
+def main() -> None:
+    stage = Stage.parse("ship", __doc__, _options)
+    runs, target, version = stage.options.runs, stage.options.to, stage.options.version
+    pipeline = base(runs)
+    adapter = new_adapter(version)
+    adapter.load_state_dict(base_adapter(runs).state_dict())
+    lora = nn.ParameterList(add_lora(pipeline.transformer, RANK, LORA))
+    learned = nn.ModuleDict({"adapter": adapter, "lora": lora})
+    tuned = load_average(runs / "adapter" / "checkpoint.safetensors", {"learned": learned})
+    low_rank = dump_lora(pipeline.transformer, LORA) if tuned else None
+    pipeline.transformer.delete_adapters(LORA)
+    pipeline.unload_lora_weights()
+
+    shutil.rmtree(target, ignore_errors=True)
+    pipeline.to(torch.bfloat16)
+    pipeline.save_pretrained(target, safe_serialization=True)
+    adapter.to(torch.bfloat16).save_pretrained(target / "adapter")
+    if low_rank is not None:
+        from safetensors.torch import load, save
+
+        (target / "lora").mkdir()
+        halved = {k: v.to(torch.bfloat16) for k, v in load(low_rank).items()}
+        (target / "lora" / "pytorch_lora_weights.safetensors").write_bytes(save(halved, metadata={"format": "pt"}))
+    defaults = Defaults(
+        height=CONFIG.picture,
+        width=CONFIG.picture,
+        frames=25,
+        frame_rate=FRAME_RATE,
+        steps=stage.options.steps,
+        guidance_scale=stage.options.guidance,
+        sample_rate=SAMPLE_RATE,
+        max_sequence_length=CONFIG.max_tokens,
+        license="Apache-2.0",
+        vocabulary=vocabulary(),
+        version=version,
+    )
+    (target / "cameo.json").write_text(defaults.model_dump_json(indent=2) + "\n")
+    _strip_paths(target)
+    size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file()) / 2**20
+    stage.say(f"{target}: {size:.1f} MiB")
+
+
+def _strip_paths(target: Path) -> None:
+    """Configurations remember where they were loaded from; the package's must not."""
+    for path in target.rglob("config.json"):
+        config = json.loads(path.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", type=Path, default=NANO)
+    parser.add_argument("--version", default="0.1.0", help="of the weights; adapter and base must agree")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--guidance", type=float, default=2.0)
+
+
+if __name__ == "__main__":
+    main()

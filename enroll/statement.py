@@ -1,0 +1,38 @@
+"""What a person reads aloud when they consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+__all__ = ["statement"]
+
+_USES: Final[dict[str, str]] = {
+    "generate": "to make scenes with me",
+    "personalize": "to fit a model to me",
+    "evaluate": "to measure how well it does so",
+}
+
+
+def statement(
+    name: str,
+    handle: str,
+    scope: Iterable[str],
+    uses: Iterable[str],
+    until: datetime,
+    digits: str,
+    turns: Iterable[str],
+) -> str:
+    """The words: who, what of them, for what, until when, and the challenge."""
+    learnt = _and([f"my {part}" for part in scope])
+    aims = _and([_USES.get(use, use) for use in uses])
+    return (
+        f"I am {name}. I agree that Cameo learns {learnt} from this clip, as @{handle}, {aims}, "
+        f"until {until:%Y-%m-%d}. I can take this back at any time, and then it is deleted. "
+        f"My numbers are {' '.join(digits)}. Now I turn my head {_and(list(turns))}."
+    )
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
