@@ -27,7 +27,9 @@ from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, U
 from cameo.results import CheckResult, SceneResult
 from cameo.script import parse
 from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from cameo.vault.grants import principal
 from enroll.consent import ConsentRecord, Scope, Use
+from enroll.errors import ConsentExpired
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
@@ -309,13 +311,18 @@ class Studio:
             )
 
     def _require_still_allowed(self, leases: Sequence[Lease]) -> None:
-        roles = self.vault.scene_cast(lease.consent_id for lease in leases)
-        for lease, role in zip(leases, roles, strict=True):
-            if role.status == "revoked":
+        """What a lease was given for, asked again. A no by name to one of everybody is seen at the next lease."""
+        for lease in leases:
+            entry = self.vault.show(lease.handle)
+            if entry.identity_id != lease.identity_id or entry.status == "revoked":
                 raise Revoked(f"@{lease.handle} was revoked while the scene was made; it is not written")
-            if role.status != "in_force":
-                raise PermissionDenied(
+            if entry.status == "expired":
+                raise ConsentExpired(
                     f"the consent of @{lease.handle} ended while the scene was made; it is not written"
+                )
+            if not {principal(lease.user), "everyone"} & set(entry.grants):
+                raise PermissionDenied(
+                    f"@{lease.handle} denied {lease.user} while the scene was made; it is not written"
                 )
 
     def _sign(self, plain: Path, marked: Path, leases: Sequence[Lease], *, model: str, seed: int) -> str:

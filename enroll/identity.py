@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_safetensors
 
 from enroll.errors import BadInput
 
-__all__ = ["CropKind", "Coverage", "Crop", "Embedding", "Identity", "Modality", "Pose", "Speech", "View"]
+__all__ = ["Coverage", "Crop", "CropKind", "Embedding", "Identity", "Modality", "Pose", "Speech", "View"]
 
 Modality = Literal["face", "body", "voice"]
 CropKind = Literal["head", "body"]

@@ -1,4 +1,4 @@
-"""``cameo synth``, ``log``, ``doctor``, ``demo``, ``train``: everything about the house itself."""
+"""``cameo synth``, ``log``, ``doctor``, ``demo``, ``train``, ``evaluate``: everything about the house itself."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ __all__ = ["register"]
 
 log = typer.Typer(help="The ledger of what was enrolled, generated and revoked.")
 
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
 
 def register(root: typer.Typer) -> None:
     root.command(cls=Command)(synth)
     root.add_typer(log, name="log")
     root.command(cls=Command)(doctor)
     root.command(cls=Command)(demo)
-    root.command(cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+    for command in (train, evaluate):
+        root.command(cls=Command, context_settings=_PASS_ON)(command)
 
 
 def synth(
@@ -138,7 +141,19 @@ def train(
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="A module of cameo.training.")],
 ) -> int:
     """Train a part of a model: what follows STAGE goes to python -m cameo.training.STAGE."""
-    if not stage.isidentifier() or find_spec(f"cameo.training.{stage}") is None:
-        raise UsageError(f"there is no training stage {plain(stage)}", hint="see: ls cameo/training, or its README")
-    # A stage is a program of its own with its own output; here it is only started.
-    return subprocess.call([sys.executable, "-m", f"cameo.training.{stage}", *context.args])  # noqa: S603
+    return _start("training", stage, context.args)
+
+
+def evaluate(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A module of cameo.evaluation.")],
+) -> int:
+    """Measure likeness, voice and setting: what follows WHAT goes to python -m cameo.evaluation.WHAT."""
+    return _start("evaluation", what, context.args)
+
+
+def _start(package: str, module: str, words: list[str]) -> int:
+    """Training and evaluation are programs of their own, with their own output; here they are only started."""
+    if not module.isidentifier() or find_spec(f"cameo.{package}.{module}") is None:
+        raise UsageError(f"there is no cameo.{package}.{plain(module)}", hint=f"see the files of cameo/{package}")
+    return subprocess.call([sys.executable, "-m", f"cameo.{package}.{module}", *words])  # noqa: S603

@@ -25,7 +25,8 @@ def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -
     """Put the adapter's projections on ``attn2`` and ``audio_attn2`` of every block, in place of any adapter there.
 
     The projections become part of ``transformer``'s modules (they move and cast with it; freezing the transformer
-    afterwards freezes them; detach before saving it). Until ``conditioned`` gives it people, the transformer computes what it did before.
+    afterwards freezes them; detach before saving it). Until ``conditioned`` gives it people, the transformer computes
+    what it did before.
 
     Raises:
         AdapterMismatch: the adapter was made for a transformer of another shape.

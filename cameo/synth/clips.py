@@ -115,7 +115,7 @@ def make_clip(
     sound = ambience(occasion.setting.name, seconds, seed=int(rng.integers(2**31))).astype(np.float32)
     sound = np.resize(sound, round(seconds * SAMPLE_RATE)) * float(rng.uniform(0.2, 0.7))
     cast: list[dict[str, Any]] = []
-    picture: NDArray[np.uint8] | None = None
+    drawings: list[NDArray[np.uint8]] = []
     turn = 0.15
     for number in range(people):
         person, voice = Person.from_seed(seed + number), Voice.from_seed(seed + number)
@@ -144,11 +144,7 @@ def make_clip(
             "pan": pan,
         }
         numbers = [fixed | moment for moment in motion]
-        drawn = render(numbers, size, size)
-        if picture is None:
-            picture = drawn
-        else:
-            picture[:, :, size // 2 :] = drawn[:, :, size // 2 :]
+        drawings.append(render(numbers, size, size))
         cast.append(
             {
                 "person": seed + number,
@@ -163,7 +159,9 @@ def make_clip(
                 "landmarks": [landmarks(n, size, size).round(2).tolist() for n in numbers],
             }
         )
-    assert picture is not None
+    picture = drawings[0]
+    if people == 2:
+        picture[:, :, size // 2 :] = drawings[1][:, :, size // 2 :]
     truth = {
         "setting": occasion.setting.name,
         "shot": occasion.shot,

@@ -24,9 +24,9 @@ from cameo.synth.settings import backdrop
 __all__ = ["BATCH", "FaceParameters", "landmarks", "render", "rotation"]
 
 FaceParameters = Mapping[str, Tensor]
-"""Every number of a frame by name, each of shape (B, 1, 1). Traits of ``Person``, plus the frame's own: ``r00`` … ``r22``
-(head rotation), ``zoom`` (picture heights per head unit), ``cx``, ``cy`` (head centre, picture heights from the middle),
-``mouth``, ``round``, ``smile``, ``blink``, ``gaze``, light, clothes, setting."""
+"""Every number of a frame by name, each of shape (B, 1, 1): the traits of ``Person``, and the frame's own. ``r00`` to
+``r22`` rotate the head; ``zoom`` is in picture heights per head unit; ``cx`` and ``cy`` place the head, in picture heights
+from the middle; then ``mouth``, ``round``, ``smile``, ``blink``, ``gaze``, light, clothes and setting."""
 
 BATCH = 25
 """Frames drawn at a time: one compiled shape serves every length."""

@@ -1,1 +1,1 @@
-"""How nano came to be: made-up people, autoencoders, the joint transformer, the identity adapter. One module a stage."""
+"""How nano came to be, one module a stage: made-up people, autoencoders, the joint transformer, the adapter."""

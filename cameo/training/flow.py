@@ -1,4 +1,4 @@
-"""Flow matching (Lipman et al., 2023) on picture and sound together: the loss of both the base and the adapter stage."""
+"""Flow matching (Lipman et al., 2023) on picture and sound together: the loss of base and adapter."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python -m cameo.training.ship
 
-Writes ``cameo/nano/weights``: a folder that ``diffusers.LTX2Pipeline.from_pretrained`` opens, with the adapter, its LoRA
-and ``cameo.json`` beside it.
+Writes ``cameo/nano/weights``: a folder that ``diffusers.LTX2Pipeline.from_pretrained`` opens, with the adapter, its
+LoRA and ``cameo.json`` beside it.
 """
 
 from __future__ import annotations

@@ -177,9 +177,7 @@ def _face_weight(points: np.ndarray, size: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def sample(
-    stage: Stage, vae: AutoencoderKLLTX2Video, averaged: AbstractContextManager[None], shards: Shards
-) -> None:
+def sample(stage: Stage, vae: AutoencoderKLLTX2Video, averaged: AbstractContextManager[None], shards: Shards) -> None:
     """``sample.png``: originals above, what comes back below."""
     frames = torch.stack([to_unit(shards.frames(i, 0, 0, 9)) for i in range(4)]).to(stage.device)
     with averaged:

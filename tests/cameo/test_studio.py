@@ -140,6 +140,21 @@ def test_revoked_while_drawing_the_scene_is_never_written(
     assert np.array_equal(decoded(again.path)[0], decoded(fresh.path)[0])
 
 
+def test_denied_while_drawing_the_scene_is_never_written(
+    studio: Studio, enrolled, home: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    enrolled("ada", grants=("user:bob",))
+    (tmp_path / "out").mkdir()
+
+    def watch(doing: str, share: float) -> None:
+        if doing == "drawing":
+            Studio(home).deny("ada", user="bob")
+
+    with pytest.raises(PermissionDenied, match="while the scene was made"):
+        studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", user="bob", model=str(tiny_model), progress=watch)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_a_scene_that_cannot_be_recorded_is_not_written(
     studio: Studio, enrolled, home: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

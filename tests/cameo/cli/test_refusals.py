@@ -60,6 +60,7 @@ def refuses(cameo, vault_bytes):
         ("synth", "--seed", "1", "-o", "x.mp4", "--people", "3"),
         ("synth", "--seed", "1", "-o", "x.mp4", "--size", "65"),
         ("train", "no_such_stage"),
+        ("evaluate", "../escape"),
         ("allow", "ada"),
         ("allow", "ada", "--user", "no name"),
         ("deny", "ada", "--user", "owner"),

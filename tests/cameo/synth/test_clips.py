@@ -63,9 +63,7 @@ def test_dlib_tells_the_people_apart_across_occasions(clips: dict[tuple[int, int
         truth = clip.truth["cast"][0]
         index = int(np.argmin(np.abs(truth["yaw"])))
         points = np.array(truth["landmarks"][index], np.float32)
-        look = cut_look(
-            clip.frames[index], face_box(points), points, index=0, second=0.0, confidence=1.0, pose=Pose()
-        )
+        look = cut_look(clip.frames[index], face_box(points), points, index=0, second=0.0, confidence=1.0, pose=Pose())
         vectors[key] = encoder.encode([look])[0]
     same = [np.linalg.norm(vectors[s, 0] - vectors[s, 1]) for s in PEOPLE]
     other = [np.linalg.norm(vectors[a, 0] - vectors[b, 1]) for a, b in itertools.permutations(PEOPLE, 2)]

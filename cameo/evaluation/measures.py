@@ -1,0 +1,128 @@
+"""Everything that is measured on a set of takes, one for each enrolled person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from cameo.evaluation.faces import FRAMES, faces_in, spread_frames
+from cameo.evaluation.judges import Judge
+from cameo.evaluation.likeness import Likeness, Share, compare
+from cameo.evaluation.scenery import Scenery
+from cameo.evaluation.subjects import Subject, Take
+from cameo.evaluation.voice import pitch, semitones, voice_vector
+from enroll.looks import Look
+
+__all__ = ["Enrolled", "Measured", "Measures", "measure"]
+
+
+class Measured(BaseModel):
+    """What was seen and heard in one take.
+
+    Attributes:
+        faces: looked-at frames in which there is a face.
+        likeness: to the enrolled person, by the judge; None without a face.
+        pitch: median, Hz; None without a voice.
+        pitch_error: semitones from the enrolled speech; None where either has no voice.
+        setting: as it looks. Likewise ``clothes``.
+        setting_asked: as it should look. Likewise ``clothes_asked``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    person: int
+    faces: int
+    likeness: float | None
+    pitch: float | None
+    pitch_error: float | None
+    setting: str
+    setting_asked: str
+    clothes: str
+    clothes_asked: str
+
+
+class Measures(BaseModel):
+    """The figures of a set of takes.
+
+    Attributes:
+        face_found: takes in which at least half of the looked-at frames hold a face that MTCNN finds.
+        face: likeness by the judge.
+        speech_found: takes in which at least 0.8 s of speech is found (Silero VAD).
+        voice: likeness by the speaker encoder the generator was conditioned on.
+        pitch_heard: takes with a measurable pitch, of those whose person was enrolled with one.
+        pitch_error: median over these, semitones; None when nothing was heard.
+        setting: takes that play where they should.
+        clothes: takes with clothes of the colour they should have.
+        takes: one by one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    face_found: Share
+    face: Likeness
+    speech_found: Share
+    voice: Likeness
+    pitch_heard: Share
+    pitch_error: float | None
+    setting: Share
+    clothes: Share
+    takes: tuple[Measured, ...]
+
+
+class Enrolled:
+    """The enrolled side of every comparison, measured once.
+
+    Args:
+        subjects: the people.
+        judge: of faces.
+        voice_space: the speaker encoder the generator was conditioned on.
+    """
+
+    def __init__(self, subjects: Sequence[Subject], judge: Judge, voice_space: str) -> None:
+        self.seeds = [subject.seed for subject in subjects]
+        self.judge, self.voice_space = judge, voice_space
+        self.scenery = Scenery()
+        self.faces = [judge.person(faces_in(spread_frames(subject.frames))) for subject in subjects]
+        self.voices = [voice_vector(subject.sound, voice_space) for subject in subjects]
+        self.pitches = [pitch(subject.sound) for subject in subjects]
+
+
+def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
+    """Measure; take i shows, or should show, the i-th enrolled person."""
+    watched = [spread_frames(take.frames) for take in takes]
+    looks: list[list[Look]] = [faces_in(frames) for frames in watched]
+    face = compare([enrolled.judge.person(seen) for seen in looks], enrolled.faces)
+    voices = [voice_vector(take.sound, enrolled.voice_space) for take in takes]
+    rows = []
+    for i, (take, frames) in enumerate(zip(takes, watched, strict=True)):
+        heard, own = pitch(take.sound), enrolled.pitches[i]
+        vector = enrolled.judge.person(looks[i])
+        cosine = float(vector @ enrolled.faces[i])
+        rows.append(
+            Measured(
+                person=enrolled.seeds[i],
+                faces=len(looks[i]),
+                likeness=None if np.isnan(cosine) else round(cosine, 4),
+                pitch=None if heard is None else round(heard, 1),
+                pitch_error=None if heard is None or own is None else round(semitones(heard, own), 2),
+                setting=enrolled.scenery.setting(frames),
+                setting_asked=take.setting,
+                clothes=enrolled.scenery.clothes(frames),
+                clothes_asked=take.clothes,
+            )
+        )
+    errors = [row.pitch_error for row in rows if row.pitch_error is not None]
+    half = min(FRAMES, *(len(frames) for frames in watched)) / 2
+    return Measures(
+        face_found=Share(right=sum(row.faces >= half for row in rows), of=len(rows)),
+        face=face,
+        speech_found=Share(right=sum(bool(np.isfinite(v).all()) for v in voices), of=len(rows)),
+        voice=compare(voices, enrolled.voices),
+        pitch_heard=Share(right=len(errors), of=sum(p is not None for p in enrolled.pitches)),
+        pitch_error=float(np.median(errors)) if errors else None,
+        setting=Share(right=sum(row.setting == row.setting_asked for row in rows), of=len(rows)),
+        clothes=Share(right=sum(row.clothes == row.clothes_asked for row in rows), of=len(rows)),
+        takes=tuple(rows),
+    )
