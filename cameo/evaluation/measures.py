@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from cameo.evaluation.faces import FRAMES, faces_in, spread_frames
+from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge
 from cameo.evaluation.likeness import Likeness, Share, compare
 from cameo.evaluation.scenery import Scenery
 from cameo.evaluation.subjects import Subject, Take
 from cameo.evaluation.voice import pitch, semitones, voice_vector
-from enroll.looks import Look
 
 __all__ = ["Enrolled", "Measured", "Measures", "measure"]
 
@@ -22,7 +21,9 @@ class Measured(BaseModel):
     """What was seen and heard in one take.
 
     Attributes:
-        faces: looked-at frames in which there is a face.
+        person: their seed.
+        frames: how many were looked at.
+        faces: how many of them hold a face.
         likeness: to the enrolled person, by the judge; None without a face.
         pitch: median, Hz; None without a voice.
         pitch_error: semitones from the enrolled speech; None where either has no voice.
@@ -33,6 +34,7 @@ class Measured(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     person: int
+    frames: int
     faces: int
     likeness: float | None
     pitch: float | None
@@ -92,17 +94,17 @@ class Enrolled:
 def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
     """Measure; take i shows, or should show, the i-th enrolled person."""
     watched = [spread_frames(take.frames) for take in takes]
-    looks: list[list[Look]] = [faces_in(frames) for frames in watched]
-    face = compare([enrolled.judge.person(seen) for seen in looks], enrolled.faces)
+    looks = [faces_in(frames) for frames in watched]
+    faces = [enrolled.judge.person(seen) for seen in looks]
     voices = [voice_vector(take.sound, enrolled.voice_space) for take in takes]
     rows = []
     for i, (take, frames) in enumerate(zip(takes, watched, strict=True)):
         heard, own = pitch(take.sound), enrolled.pitches[i]
-        vector = enrolled.judge.person(looks[i])
-        cosine = float(vector @ enrolled.faces[i])
+        cosine = float(faces[i] @ enrolled.faces[i])
         rows.append(
             Measured(
                 person=enrolled.seeds[i],
+                frames=len(frames),
                 faces=len(looks[i]),
                 likeness=None if np.isnan(cosine) else round(cosine, 4),
                 pitch=None if heard is None else round(heard, 1),
@@ -114,10 +116,9 @@ def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
             )
         )
     errors = [row.pitch_error for row in rows if row.pitch_error is not None]
-    half = min(FRAMES, *(len(frames) for frames in watched)) / 2
     return Measures(
-        face_found=Share(right=sum(row.faces >= half for row in rows), of=len(rows)),
-        face=face,
+        face_found=Share(right=sum(2 * row.faces >= row.frames for row in rows), of=len(rows)),
+        face=compare(faces, enrolled.faces),
         speech_found=Share(right=sum(bool(np.isfinite(v).all()) for v in voices), of=len(rows)),
         voice=compare(voices, enrolled.voices),
         pitch_heard=Share(right=len(errors), of=sum(p is not None for p in enrolled.pitches)),

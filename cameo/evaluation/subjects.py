@@ -98,12 +98,9 @@ def enrolled_from(clip: SynthClip, *, every: int = _EVERY) -> Subject:
 def render_again(seed: int) -> Take:
     """The same person on another occasion: what a perfect generator would make. A scene's own length and size, other
     clothes, light, place and pose than the reference; the first close-up in which more than a word is said."""
-    for clip in count(_AGAIN):
-        made = make_clip(seed, clip, seconds=SECONDS, size=SIZE)
-        (member,) = made.truth["cast"]
-        if made.truth["shot"] == "close-up" and len(member["words"]) > 1:
-            return Take(made.frames, made.sound.astype(np.float32), made.truth["setting"], member["clothes"])
-    raise AssertionError("count() does not end")
+    occasions = (make_clip(seed, clip, seconds=SECONDS, size=SIZE) for clip in count(_AGAIN))
+    made = next(m for m in occasions if m.truth["shot"] == "close-up" and len(m.truth["cast"][0]["words"]) > 1)
+    return Take(made.frames, made.sound.astype(np.float32), made.truth["setting"], made.truth["cast"][0]["clothes"])
 
 
 def request(subject: Subject, seed: int) -> Request:

@@ -25,8 +25,8 @@ __all__ = ["BATCH", "FaceParameters", "landmarks", "render", "rotation"]
 
 FaceParameters = Mapping[str, Tensor]
 """Every number of a frame by name, each of shape (B, 1, 1): the traits of ``Person``, and the frame's own. ``r00`` to
-``r22`` rotate the head; ``zoom`` is in picture heights per head unit; ``cx`` and ``cy`` place the head, in picture heights
-from the middle; then ``mouth``, ``round``, ``smile``, ``blink``, ``gaze``, light, clothes and setting."""
+``r22`` rotate the head; ``zoom`` is in picture heights per head unit; ``cx`` and ``cy`` place the head, in picture
+heights from the middle; then ``mouth``, ``round``, ``smile``, ``blink``, ``gaze``, light, clothes and setting."""
 
 BATCH = 25
 """Frames drawn at a time: one compiled shape serves every length."""

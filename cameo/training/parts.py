@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cameo.backbones.nano import NanoConfig, build
 from cameo.synth.clips import vocabulary
+from cameo.training.run import load_weights
 
 __all__ = ["CONFIG", "autoencoders", "base", "load_average"]
 
@@ -72,5 +73,5 @@ def load_average(path: Path, modules: Mapping[str, nn.Module], *, partial: bool 
         state |= {k: v for k, v in average.items() if k in state}
         if partial:
             state = {k: v for k, v in state.items() if k in module.state_dict()}
-        module.load_state_dict(state)
+        load_weights(module, state)
     return True

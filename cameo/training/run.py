@@ -18,7 +18,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["Ema", "Stage"]
+__all__ = ["Ema", "Stage", "load_weights"]
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Stage:
     def save(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> None:
         """Write a checkpoint: weights, the optimiser's moments, the running average. Safetensors throughout."""
         tensors = {f"model/{n}/{k}": v for n, m in models.items() for k, v in _weights(m).items()}
-        for index, state in enumerate(optimiser.state_dict()["state"].values()):
+        for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         if ema is not None:
             tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
@@ -108,7 +108,7 @@ class Stage:
             return False
         tensors = load_file(path)
         for name, model in models.items():
-            model.load_state_dict(_below(tensors, f"model/{name}/"))
+            load_weights(model, _below(tensors, f"model/{name}/"))
         moments: dict[int, dict[str, Any]] = {}
         for key, value in _below(tensors, "optimiser/").items():
             index, name = key.split("/")
@@ -163,6 +163,20 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
             seen.add(id(tensor))
             weights[key] = tensor
     return weights
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load what ``_weights`` gave: a tensor with several names is there under one of them.
+
+    Raises:
+        RuntimeError: a weight is missing, or has no place.
+    """
+    missing, unexpected = model.load_state_dict(dict(weights), strict=False)
+    own = model.state_dict(keep_vars=True)
+    loaded = {id(own[key]) for key in weights if key in own}
+    missing = [key for key in missing if id(own[key]) not in loaded]
+    if missing or unexpected:
+        raise RuntimeError(f"checkpoint does not fit: missing {missing[:3]}, unexpected {unexpected[:3]}")
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

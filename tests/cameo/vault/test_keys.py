@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyring
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
@@ -99,6 +99,7 @@ CONTEXTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), CONTEXTS, CONTEXTS)
 def test_a_ciphertext_opens_where_it_belongs_and_nowhere_else(plaintext, here, there) -> None:
     key = random_key()
@@ -112,6 +113,7 @@ def test_a_ciphertext_opens_where_it_belongs_and_nowhere_else(plaintext, here, t
         open_sealed(random_key(), sealed, here)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=64), st.data())
 def test_no_bit_can_be_changed(plaintext, data) -> None:
     key, here = random_key(), Context("i", "c", "k")

@@ -1,0 +1,175 @@
+"""Does a model draw and voice the people it is given? On made-up people never trained on.
+
+    python -m cameo.evaluation.nano --people 12 --out runs/evaluation
+
+Each person is enrolled from one clip and asked for in another place and other clothes. The scene is compared with the
+enrolled clip of everybody; so is another true render of the person (the ceiling), and a scene from the same prompt and
+noise with no identity given (the floor). Writes ``report.json``, ``table.md``, ``likeness.png`` and ``scenes.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from rich.console import Console
+
+from cameo.backbones import Backbone
+from cameo.errors import InputRefused, UsageError
+from cameo.evaluation.judges import find_judge
+from cameo.evaluation.measures import Enrolled, measure
+from cameo.evaluation.plots import contact_sheet, matrices
+from cameo.evaluation.report import NanoReport, table, table_markdown
+from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_again, render_reference, request
+from cameo.evaluation.voice import mono
+from cameo.generation import film, open_backbone
+from cameo.training.shards import HELD_OUT
+from enroll.errors import KitError
+
+if TYPE_CHECKING:
+    from cameo.conditioning import IdentityAdapter
+
+__all__ = ["Progress", "evaluate"]
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the whole that is done, 0 to 1."""
+
+_LIBRARIES = ("torch", "diffusers", "facenet-pytorch", "librosa", "numpy")
+
+
+def evaluate(
+    people: int,
+    *,
+    model: str = "nano",
+    seed: int = 0,
+    judge: Path | None = None,
+    out: Path,
+    progress: Progress | None = None,
+) -> NanoReport:
+    """Evaluate a model and write what was found.
+
+    Args:
+        people: how many, two or more; a share among few people says little.
+        model: see ``cameo.backbones.load``.
+        seed: of prompts and noise; the people are always the first ``people`` held-out ones.
+        judge: a MobileFaceNet as ONNX; see ``find_judge``.
+        out: folder for the files; made if missing, older ones are replaced.
+
+    Raises:
+        UsageError: fewer than two people.
+        InputRefused: ``out`` cannot be made.
+        WeightsMissing: the model or the judge is not on this machine.
+        AdapterMismatch: the model brings no identity adapter, or one for other embedding spaces.
+    """
+    if people < 2:
+        raise UsageError(f"{people} people were asked for; who is nearest can only be told among two or more")
+    tell = progress or (lambda doing, share: None)
+    _make(out)
+    tell("opening the model", 0.0)
+    backbone = open_backbone(model)
+    # open_backbone refuses a model without an adapter.
+    spaces = cast("IdentityAdapter", backbone.adapter).config
+    judging = find_judge(judge, conditioning=spaces.face_space)
+    subjects, again = [], []
+    for number in range(people):
+        tell("rendering people", 0.05 + 0.4 * number / people)
+        subjects.append(enrolled_from(render_reference(HELD_OUT + number)))
+        again.append(render_again(HELD_OUT + number))
+    requests = [request(subject, seed) for subject in subjects]
+    scenes, nobodies, seconds = [], [], 0.0
+    for number, (subject, asked) in enumerate(zip(subjects, requests, strict=True)):
+        tell("generating scenes", 0.45 + 0.35 * number / people)
+        began = time.perf_counter()
+        scenes.append(_take(backbone, subject, asked, identity_scale=1.0))
+        seconds += time.perf_counter() - began
+        nobodies.append(_take(backbone, subject, asked, identity_scale=0.0))
+    tell("judging", 0.8)
+    enrolled = Enrolled(subjects, judging, spaces.voice_space)
+    generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
+    own, best = generated.face.mean, ceiling.face.mean
+    report = NanoReport(
+        model=backbone.name,
+        version=backbone.defaults.version,
+        people=people,
+        seed=seed,
+        steps=backbone.defaults.steps,
+        judge=judging.name,
+        judge_independent=judging.independent,
+        voice_encoder=enrolled.voice_space,
+        generated=generated,
+        ceiling=ceiling,
+        floor=floor,
+        likeness_ratio=None if own is None or not best else own / best,
+        seconds_per_scene=seconds / people,
+        prompts=tuple(asked.prompt for asked in requests),
+        versions={name: version(name) for name in _LIBRARIES},
+    )
+    tell("writing", 0.97)
+    (out / "report.json").write_text(report.model_dump_json(indent=1) + "\n")
+    (out / "table.md").write_text(table_markdown(report))
+    matrices(out / "likeness.png", report)
+    contact_sheet(out / "scenes.png", subjects, scenes, report.prompts)
+    tell("done", 1.0)
+    return report
+
+
+def _take(backbone: Backbone, subject: Subject, asked: Request, *, identity_scale: float) -> Take:
+    made = film(
+        backbone,
+        asked.script,
+        [subject.identity],
+        seed=asked.seed,
+        seconds=None,
+        identity_scale=identity_scale,
+        on_step=lambda done, steps: None,
+    )
+    return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputRefused(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m cameo.evaluation.nano",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--people", type=int, default=12, help="how many held-out people, two or more")
+    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
+    parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
+    parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="folder for the files")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    console, complaints = Console(), Console(stderr=True, highlight=False)
+    try:
+        report = evaluate(
+            options.people,
+            model=options.model,
+            seed=options.seed,
+            judge=options.judge,
+            out=options.out,
+            progress=lambda doing, share: complaints.print(f"[dim]{100 * share:3.0f} %[/dim] {doing}"),
+        )
+    except KitError as error:
+        complaints.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
+        raise SystemExit(error.exit_status) from None
+    console.print(table(report))
+    for note in report.notes:
+        console.print(note, highlight=False)
+    console.print(f"Written to {options.out}: report.json, table.md, likeness.png, scenes.png", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Pictures of an evaluation: who is taken for whom, and what was drawn. Drawn by Agg; no display is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cameo.evaluation.faces import spread_frames
+from cameo.evaluation.report import NanoReport
+from cameo.evaluation.subjects import Subject, Take
+
+__all__ = ["contact_sheet", "matrices"]
+
+_STILLS = 4
+_DPI = 96
+_NO_METADATA = {"Software": None}
+
+
+def matrices(path: Path, report: NanoReport) -> None:
+    """Likeness by face above, by voice below; generated, rendered again, no identity given side by side. Grey is a take
+    without anybody."""
+    conditions = (("generated", report.generated), ("rendered again", report.ceiling), ("no identity", report.floor))
+    rows = (
+        (f"face, {report.judge}{'' if report.judge_independent else ' (conditioning encoder)'}", "face"),
+        (f"voice, {report.voice_encoder} (conditioning encoder)", "voice"),
+    )
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    strips = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for strip, (title, kind) in zip(strips, rows, strict=True):
+        strip.suptitle(title, fontsize=11)
+        grids = [getattr(measures, kind).array() for _, measures in conditions]
+        seen = np.concatenate([grid[np.isfinite(grid)].ravel() for grid in grids])
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
+        panels = strip.subplots(1, len(conditions), sharey=True)
+        for axes, (name, measures), grid in zip(panels, conditions, grids, strict=True):
+            axes.set_title(f"{name}: {getattr(measures, kind).rank1} right", fontsize=9)
+            axes.set_facecolor("0.8")
+            axes.set_xlabel("enrolled")
+            if grid.size:
+                shown = axes.imshow(grid, vmin=low, vmax=high, cmap="viridis")
+        panels[0].set_ylabel("take")
+        if any(grid.size for grid in grids):
+            strip.colorbar(shown, ax=list(panels), label="cosine", shrink=0.9)
+    figure.savefig(path, dpi=_DPI, metadata=_NO_METADATA)
+
+
+def contact_sheet(path: Path, subjects: Sequence[Subject], takes: Sequence[Take], prompts: Sequence[str]) -> None:
+    """A row for each person: the head as enrolled, then four frames of their scene."""
+    columns = 1 + _STILLS
+    figure = Figure(figsize=(1.5 * columns, 1.75 * len(subjects)), layout="constrained")
+    FigureCanvasAgg(figure)
+    strips = figure.subfigures(len(subjects), 1, squeeze=False)[:, 0]
+    for strip, subject, take, prompt in zip(strips, subjects, takes, prompts, strict=True):
+        strip.suptitle(prompt, x=0.01, ha="left", fontsize=8)
+        pictures = [subject.identity.crops_of("head")[0].pixels, *spread_frames(take.frames, _STILLS)]
+        for axes, picture in zip(strip.subplots(1, columns), pictures, strict=False):
+            axes.set_axis_off()
+            axes.imshow(picture, interpolation="lanczos")
+    figure.savefig(path, dpi=_DPI, metadata=_NO_METADATA)

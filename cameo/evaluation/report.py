@@ -1,0 +1,129 @@
+"""What an evaluation found: as JSON, as a table for a terminal, as a table for a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+
+from cameo.evaluation.measures import Measures
+
+__all__ = ["LEFT_OUT", "NanoReport", "table", "table_markdown"]
+
+LEFT_OUT = ("lip-sync", "two people in a scene", "whether the words can be understood")
+"""What an evaluation of a generator should measure and this one does not yet."""
+
+_CONDITIONS = ("generated", "rendered again", "no identity given")
+
+
+class NanoReport(BaseModel):
+    """An evaluation.
+
+    Attributes:
+        model: as asked for. ``version`` is what its ``cameo.json`` says, or empty.
+        people: how many; none of them was trained on.
+        seed: of prompts and noise.
+        steps: of denoising.
+        judge: the face encoder that judged.
+        judge_independent: False when the generator was conditioned on that very encoder: then its figures flatter.
+        voice_encoder: the speaker encoder; the generator was conditioned on it.
+        generated: the scenes, by the model.
+        ceiling: the same people rendered a second time: what a perfect generator would score.
+        floor: the same prompts and noise with no identity given: what chance would score.
+        likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
+        seconds_per_scene: mean time a scene took, model loaded.
+        prompts: one for each person.
+        left_out: what was not measured.
+        versions: of the libraries that decide about the figures.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    version: str
+    people: int
+    seed: int
+    steps: int
+    judge: str
+    judge_independent: bool
+    voice_encoder: str
+    generated: Measures
+    ceiling: Measures
+    floor: Measures
+    likeness_ratio: float | None
+    seconds_per_scene: float
+    prompts: tuple[str, ...]
+    left_out: tuple[str, ...] = LEFT_OUT
+    versions: dict[str, str]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known to read the figures, a sentence each."""
+        judged = f"Faces are judged by {self.judge}, which had no part in the conditioning."
+        if not self.judge_independent:
+            judged = (
+                f"No independent face encoder was at hand: faces are judged by {self.judge}, "
+                "on which the model was conditioned, so these figures flatter."
+            )
+        return (
+            judged,
+            f"Voices are compared by {self.voice_encoder}, the conditioning encoder; pitch is measured directly.",
+            "A scene without a face, or without enough speech, counts as a miss and as likeness 0.",
+            f"Not measured: {', '.join(self.left_out)}.",
+        )
+
+
+def table(report: NanoReport) -> Table:
+    """For a terminal."""
+    drawn = Table("", *_CONDITIONS, title=_title(report), title_justify="left", box=None, pad_edge=False)
+    for row in _rows(report):
+        drawn.add_row(*row)
+    return drawn
+
+
+def table_markdown(report: NanoReport) -> str:
+    """For a model card: title, table, notes; ends with a newline."""
+    lines = [_title(report), "", f"| | {' | '.join(_CONDITIONS)} |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(report)]
+    return "\n".join([*lines, "", *(f"- {note}" for note in report.notes)]) + "\n"
+
+
+def _title(report: NanoReport) -> str:
+    version = f" {report.version}" if report.version else ""
+    return (
+        f"{report.model}{version}: {report.people} made-up people never trained on, seed {report.seed}, "
+        f"{report.steps} steps, {report.seconds_per_scene:.1f} s a scene"
+    )
+
+
+def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
+    conditions = (report.generated, report.ceiling, report.floor)
+
+    def row(name: str, *cells: object) -> tuple[str, str, str, str]:
+        one, two, three = (_cell(cell) for cell in cells)
+        return name, one, two, three
+
+    ratio = "–" if report.likeness_ratio is None else f"{report.likeness_ratio:.2f}"
+    yield row("a face is found (MTCNN)", *(m.face_found for m in conditions))
+    yield row("the right person is nearest, by face", *(m.face.rank1 for m in conditions))
+    yield row("mean likeness to the enrolled clip", *(m.face.mean for m in conditions))
+    yield row("mean likeness to the other people", *(m.face.strangers for m in conditions))
+    yield row("likeness, relative to rendered again", ratio, "1", "")
+    yield row("speech is found (Silero VAD)", *(m.speech_found for m in conditions))
+    yield row("pitch error, median", *(_semitones(m.pitch_error) for m in conditions))
+    yield row("pitch was measurable", *(m.pitch_heard for m in conditions))
+    yield row("the right speaker is nearest (conditioning encoder)", *(m.voice.rank1 for m in conditions))
+    yield row("mean voice likeness (conditioning encoder)", *(m.voice.mean for m in conditions))
+    yield row("setting as asked", *(m.setting for m in conditions))
+    yield row("clothes colour as asked", *(m.clothes for m in conditions))
+
+
+def _semitones(error: float | None) -> str | None:
+    return None if error is None else f"{error:.1f} semitones"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

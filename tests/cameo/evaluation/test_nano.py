@@ -1,0 +1,113 @@
+"""The whole evaluation, of a nano that was never trained: it must run, and it must not flatter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cameo.backbones import Defaults
+from cameo.backbones.nano import build
+from cameo.errors import InputRefused, UsageError
+from cameo.evaluation import nano
+from cameo.evaluation.report import NanoReport, table_markdown
+from cameo.evaluation.subjects import Take
+from cameo.synth.clips import SynthClip, vocabulary
+from cameo.training.latents import new_adapter
+from cameo.training.parts import CONFIG
+from cameo.training.shards import HELD_OUT
+from enroll.errors import WeightsMissing
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("untrained")
+    build(CONFIG, vocabulary()).save_pretrained(folder)
+    new_adapter().save_pretrained(folder / "adapter")
+    defaults = Defaults(
+        height=128,
+        width=128,
+        frames=9,
+        frame_rate=12.5,
+        steps=2,
+        guidance_scale=1,
+        sample_rate=CONFIG.sample_rate,
+        max_sequence_length=CONFIG.max_tokens,
+        license="Apache-2.0",
+        vocabulary=vocabulary(),
+    )
+    (folder / "cameo.json").write_text(defaults.model_dump_json())
+    return folder
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch, references: list[SynthClip], again: list[Take]) -> None:
+    """The same people in fewer frames a second than an evaluation renders."""
+    monkeypatch.setattr(nano, "render_reference", lambda seed: references[seed - HELD_OUT])
+    monkeypatch.setattr(nano, "render_again", lambda seed: again[seed - HELD_OUT])
+    monkeypatch.setattr(nano, "enrolled_from", lambda clip: subjects_from(clip, every=1))
+
+
+subjects_from = nano.enrolled_from
+
+
+@pytest.mark.parametrize("people", [-1, 0, 1])
+def test_one_person_cannot_be_nearest(tmp_path: Path, people: int) -> None:
+    with pytest.raises(UsageError, match="two or more"):
+        nano.evaluate(people, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_found_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputRefused):
+        nano.evaluate(2, out=tmp_path / "file" / "out")
+
+
+def test_the_command_says_in_one_line_that_a_model_is_missing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cameo.evaluation.nano", "--out", str(tmp_path), "--model", str(tmp_path / "no")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == WeightsMissing.exit_status
+    assert "is not on this machine" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_untrained_model_is_found_out(rendered: None, untrained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shares: list[float] = []
+    report = nano.evaluate(2, model=str(untrained), out=out, progress=lambda doing, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert (report.people, report.steps, len(report.prompts)) == (2, 2, 2)
+    # It draws nobody; the true renders are found all the same.
+    assert (report.generated.face_found.right, report.generated.face.rank1.right) == (0, 0)
+    assert report.generated.face.mean == report.likeness_ratio == 0.0
+    assert (report.ceiling.face_found.right, report.ceiling.face.rank1.right) == (2, 2)
+    # An untrained adapter changes nothing, so that no identity is the same scene.
+    assert report.generated == report.floor
+
+    assert NanoReport.model_validate_json((out / "report.json").read_bytes()) == report
+    markdown = (out / "table.md").read_text()
+    assert markdown == table_markdown(report)
+    assert "| the right person is nearest, by face | 0/2 (0 %) | 2/2 (100 %) | 0/2 (0 %) |" in markdown
+    assert ("these figures flatter" in markdown) == (not report.judge_independent)
+    assert "lip-sync" in markdown
+    for name, least in (("likeness.png", 1000), ("scenes.png", 500)):
+        picture = cv2.imread(str(out / name))
+        assert picture is not None
+        assert picture.shape[1] > least
+        assert np.std(picture) > 5
+
+
+def test_the_same_seed_gives_the_same_report(rendered: None, untrained: Path, tmp_path: Path) -> None:
+    first, second, other = (
+        nano.evaluate(2, model=str(untrained), seed=seed, out=tmp_path / name).model_copy(
+            update={"seconds_per_scene": 0.0}
+        )
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert first == second
+    assert first.prompts != other.prompts
