@@ -28,7 +28,7 @@ Mark = Callable[[Path, Path], None]
 _CRF = "16"
 _SOUND_BITS = 192_000
 # x264 gives other bytes for another number of threads, so the machine must not choose it.
-_THREADS = 4
+_THREADS = 1
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -7,6 +7,8 @@ Landmarks are the five points of MTCNN, in pixels, shape (5, 2): left eye, right
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from insightface.utils.face_align import arcface_dst
@@ -81,14 +83,13 @@ def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDAr
 
 def _apply(frame: NDArray[np.uint8], matrix: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    source: NDArray[Any] = frame
     if scale < 0.5:
         # Warping samples single pixels; shrinking first keeps what lies between them.
         factor = max(scale * 2, 1e-3)
         height, width = frame.shape[:2]
-        frame = cv2.resize(
-            frame, (max(1, round(width * factor)), max(1, round(height * factor))), interpolation=cv2.INTER_AREA
-        )
-        matrix = matrix @ np.diag([width / frame.shape[1], height / frame.shape[0], 1.0]).astype(np.float32)
-    return cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
-        np.uint8
-    )
+        shrunk = (max(1, round(width * factor)), max(1, round(height * factor)))
+        source = cv2.resize(frame, shrunk, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([width / shrunk[0], height / shrunk[1], 1.0]).astype(np.float32)
+    warped = cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warped.astype(np.uint8)

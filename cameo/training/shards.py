@@ -74,4 +74,4 @@ def to_unit(frames: NDArray[np.uint8]) -> Tensor:
 
 
 def _float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
-    return pcm.astype(np.float32) / 32767
+    return pcm.astype(np.float32) / np.float32(32767)
