@@ -34,7 +34,9 @@ lint: $(STAMP) ## style and types
 	$(BIN)/mypy
 
 bench: $(STAMP) ## measure what the README states
-	$(BIN)/python benchmarks/all.py
+	$(BIN)/python -m benchmarks.enroll_clip
+	$(BIN)/python -m benchmarks.scene
+	$(BIN)/python -m benchmarks.voices
 
 lock: $(STAMP) ## write requirements.lock from what .venv holds now
 	@{ echo "# Every package of .venv, pinned. Made from a working environment by: make lock"; \

@@ -78,7 +78,7 @@ class Studio:
         """Who signs this home's scenes; ``authority.root`` is what others must trust to see them as Trusted."""
         from cameo.marks import Authority
 
-        return Authority.derive(urlsafe_b64decode(self.vault.operator.as_dict(private=True)["d"].encode()))
+        return Authority.derive(urlsafe_b64decode(str(self.vault.operator.as_dict(private=True)["d"]).encode()))
 
     def new_consent(
         self,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from cameo.cli.options import Command, Out, split
 from cameo.cli.terminal import Answer, plain
 from cameo.studio import Studio
-from enroll.consent import ConsentRecord
+from enroll.consent import ConsentRecord, Scope, Use
 
 __all__ = ["consent_summary", "register"]
 
@@ -42,11 +42,12 @@ def new(
     ] = 30,
 ) -> Answer:
     """Write a consent request: what the person reads aloud, and a challenge valid for 30 minutes."""
+    # ConsentRecord.new refuses words that are none of these, with a sentence.
     record = Studio().new_consent(
         name=name,
         handle=handle.removeprefix("@"),
-        scope=split(scope),
-        uses=split(use),
+        scope=cast(tuple[Scope, ...], split(scope)),
+        uses=cast(tuple[Use, ...], split(use)),
         grants=split(grant),
         valid_days=valid_days,
         retention_days=retention_days,

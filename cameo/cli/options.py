@@ -20,7 +20,7 @@ User = Annotated[str, typer.Option("--user", metavar="USER", help="A user of thi
 class Command(TyperCommand):
     """A command whose libraries are silent. Help and usage errors come before ``invoke`` and are not."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         with quiet():
             return super().invoke(ctx)
 

@@ -141,7 +141,7 @@ def read(path: Path, *, trusted: tuple[str, ...] = ()) -> Manifest:
 def _manifest(store: dict[str, Any]) -> Manifest:
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
-    generator = next(iter(active.get("claim_generator_info", [])), {})
+    generator: dict[str, Any] = next(iter(active.get("claim_generator_info", [])), {})
     return Manifest(
         state=store.get("validation_state", "Invalid"),
         problems=tuple(failure["code"] for failure in failures),

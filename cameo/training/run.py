@@ -96,7 +96,12 @@ class Stage:
             tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         if ema is not None:
             tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
-        meta = {"step": str(self.step), "seed": str(self.options.seed), "versions": json.dumps(_versions())}
+        meta = {
+            "step": str(self.step),
+            "updates": str(ema.updates if ema is not None else 0),
+            "seed": str(self.options.seed),
+            "versions": json.dumps(_versions()),
+        }
         partial = self.folder() / "checkpoint.part"
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
         partial.replace(self.folder() / "checkpoint.safetensors")
@@ -117,8 +122,10 @@ class Stage:
         if ema is not None:
             ema.average = {k: v.to(self.device) for k, v in _below(tensors, "ema/").items()}
         with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        self.step = int(header["__metadata__"]["step"])
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+        self.step = int(header["step"])
+        if ema is not None:
+            ema.updates = int(header.get("updates", self.step))
         self.say("resumed")
         return True
 

@@ -1,0 +1,115 @@
+"""What the stages compute, on nano itself, untrained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cameo.backbones.mel import log_mel
+from cameo.backbones.nano import NanoConfig, build
+from cameo.conditioning.attach import attach, conditioned
+from cameo.conditioning.types import IdentityFeatures
+from cameo.training.audio_vae import spectral_error
+from cameo.training.base import without
+from cameo.training.flow import Batch, flow_loss
+from cameo.training.latents import new_adapter
+from cameo.training.video_vae import fold_time, reconstruction_loss
+from cameo.training.vocoder import spectral_distance
+
+
+def people(count: int) -> IdentityFeatures:
+    g = torch.Generator().manual_seed(0)
+
+    def some(*shape: int) -> torch.Tensor:
+        return torch.randn(count, *shape, generator=g)
+
+    def all_there(*shape: int) -> torch.Tensor:
+        return torch.ones(count, *shape, dtype=torch.bool)
+
+    config = new_adapter().config
+    return IdentityFeatures(
+        face=some(4, config.face_dim),
+        face_mask=all_there(4),
+        body=some(config.body_dim),
+        voice=some(config.voice_dim),
+        head_latents=some(2, 128, 4, 4),
+        head_mask=all_there(2),
+        body_latents=some(1, 128, 4, 4),
+        body_mask=all_there(1),
+        speech_latents=some(20, config.audio_latent_dim),
+        speech_mask=all_there(20),
+    )
+
+
+def batch(count: int = 2) -> Batch:
+    return Batch(
+        torch.randn(count, 128, 4, 4, 4), torch.randn(count, 50, 64), ['a person says "hello"'] * count, people(count)
+    )
+
+
+def test_a_still_through_flat_convolutions_is_the_same_still():
+    vae = build(NanoConfig(), ["a"]).vae.eval()
+    still, clip = torch.randn(1, 3, 1, 64, 64), torch.randn(1, 3, 9, 64, 64)
+    with torch.no_grad():
+        before = [vae.decode(vae.encode(x).latent_dist.mode()).sample for x in (still, clip)]
+        fold_time(vae)
+        after = [vae.decode(vae.encode(x).latent_dist.mode()).sample for x in (still, clip)]
+    assert torch.allclose(before[0], after[0], atol=1e-4)
+    assert torch.equal(before[1], after[1])
+
+
+def test_the_flow_loss_teaches_text_transformer_and_adapter():
+    pipeline, adapter = build(NanoConfig(layers=2), ["a", "person", "says", "hello"]), new_adapter_of(2)
+    attach(pipeline.transformer, adapter)
+    # An adapter whose values are all zero gets no gradient to its tokens.
+    torch.nn.init.normal_(adapter.video_layers[0].to_v_id.weight, std=0.02)
+    torch.nn.init.normal_(adapter.audio_layers[0].to_v_id.weight, std=0.02)
+    given = batch()
+    with conditioned(pipeline.transformer, adapter(given.people)):
+        video, audio = flow_loss(pipeline, given, np.random.default_rng(0))
+    (video + audio).backward()
+    for weight in (
+        pipeline.text_encoder.get_input_embeddings().weight,
+        pipeline.transformer.transformer_blocks[0].attn1.to_q.weight,
+        pipeline.transformer.proj_out.weight,
+        adapter.crop.weight,
+        adapter.speech.weight,
+        adapter.video_layers[0].to_v_id.weight,
+    ):
+        assert weight.grad is not None
+        assert float(weight.grad.abs().sum()) > 0
+
+
+def new_adapter_of(layers: int):
+    full = new_adapter()
+    return type(full)(**{k: v for k, v in full.config.items() if not k.startswith("_")} | {"num_layers": layers})
+
+
+def test_dropping_leaves_out_what_is_known_and_nothing_else():
+    given = batch(64)
+    left = without(given, np.random.default_rng(0))
+    assert torch.equal(left.video, given.video)
+    shares = {
+        "text": np.mean([c == "" for c in left.captions]),
+        "face": 1 - left.people.face_mask[:, 0].float().mean().item(),
+        "voice": 1 - left.people.voice.ne(0).any(-1).float().mean().item(),
+    }
+    assert all(0.01 < share < 0.35 for share in shares.values()), shares
+
+
+def test_a_perfect_picture_costs_nothing_and_a_blurred_one_something():
+    target = torch.rand(1, 3, 9, 32, 32) * 2 - 1
+    weight = torch.ones(1, 1, 9, 32, 32)
+    blurred = torch.nn.functional.avg_pool3d(target, (1, 3, 3), 1, (0, 1, 1))
+    assert reconstruction_loss(target, target, weight).item() == 0
+    assert reconstruction_loss(blurred, target, weight).item() > 0.1
+
+
+def test_a_perfect_sound_costs_nothing_and_a_shifted_pitch_something():
+    time = torch.arange(16_000) / 16_000
+    tone, higher = torch.sin(2 * torch.pi * 200 * time), torch.sin(2 * torch.pi * 300 * time)
+    assert spectral_distance(tone[None], tone[None]).item() == pytest.approx(0, abs=1e-5)
+    assert spectral_distance(higher[None], tone[None]).item() > 1
+    assert spectral_error(log_mel(tone)[None], log_mel(tone)[None]).item() == 0
+    assert spectral_error(log_mel(higher)[None], log_mel(tone)[None]).item() > 0.1
