@@ -91,7 +91,7 @@ def evaluate(
     tell("judging", 0.8)
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
     generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
-    own, best = generated.face.mean, ceiling.face.mean
+    own, best, strangers = generated.face.mean, ceiling.face.mean, ceiling.face.strangers
     report = NanoReport(
         model=backbone.name,
         version=backbone.defaults.version,
@@ -104,7 +104,8 @@ def evaluate(
         generated=generated,
         ceiling=ceiling,
         floor=floor,
-        likeness_ratio=None if own is None or not best else own / best,
+        likeness_ratio=_ratio(own, best, 0.0),
+        likeness_gain=_ratio(own, best, strangers),
         seconds_per_scene=seconds / people,
         prompts=tuple(asked.prompt for asked in requests),
         versions={name: version(name) for name in _LIBRARIES},
@@ -129,6 +130,12 @@ def _take(backbone: Backbone, subject: Subject, asked: Request, *, identity_scal
         on_step=lambda done, steps: None,
     )
     return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes)
+
+
+def _ratio(own: float | None, best: float | None, nothing: float | None) -> float | None:
+    if own is None or best is None or nothing is None or best <= nothing:
+        return None
+    return (own - nothing) / (best - nothing)
 
 
 def _make(folder: Path) -> None:

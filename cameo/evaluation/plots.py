@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cameo.evaluation.faces import spread_frames
 from cameo.evaluation.report import NanoReport
@@ -41,6 +42,8 @@ def matrices(path: Path, report: NanoReport) -> None:
             axes.set_title(f"{name}: {getattr(measures, kind).rank1} right", fontsize=9)
             axes.set_facecolor("0.8")
             axes.set_xlabel("enrolled")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
             if grid.size:
                 shown = axes.imshow(grid, vmin=low, vmax=high, cmap="viridis")
         panels[0].set_ylabel("take")

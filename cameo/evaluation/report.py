@@ -32,6 +32,8 @@ class NanoReport(BaseModel):
         ceiling: the same people rendered a second time: what a perfect generator would score.
         floor: the same prompts and noise with no identity given: what chance would score.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
+        likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
+            render. The one to read where an encoder puts all made-up people close together.
         seconds_per_scene: mean time a scene took, model loaded.
         prompts: one for each person.
         left_out: what was not measured.
@@ -52,6 +54,7 @@ class NanoReport(BaseModel):
     ceiling: Measures
     floor: Measures
     likeness_ratio: float | None
+    likeness_gain: float | None
     seconds_per_scene: float
     prompts: tuple[str, ...]
     left_out: tuple[str, ...] = LEFT_OUT
@@ -104,17 +107,18 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
         one, two, three = (_cell(cell) for cell in cells)
         return name, one, two, three
 
-    ratio = "–" if report.likeness_ratio is None else f"{report.likeness_ratio:.2f}"
     yield row("a face is found (MTCNN)", *(m.face_found for m in conditions))
     yield row("the right person is nearest, by face", *(m.face.rank1 for m in conditions))
     yield row("mean likeness to the enrolled clip", *(m.face.mean for m in conditions))
     yield row("mean likeness to the other people", *(m.face.strangers for m in conditions))
-    yield row("likeness, relative to rendered again", ratio, "1", "")
+    yield row("likeness ÷ that of rendered again", report.likeness_ratio, 1.0, "")
+    yield row("the same, above that of strangers", report.likeness_gain, 1.0, "")
     yield row("speech is found (Silero VAD)", *(m.speech_found for m in conditions))
     yield row("pitch error, median", *(_semitones(m.pitch_error) for m in conditions))
     yield row("pitch was measurable", *(m.pitch_heard for m in conditions))
     yield row("the right speaker is nearest (conditioning encoder)", *(m.voice.rank1 for m in conditions))
     yield row("mean voice likeness (conditioning encoder)", *(m.voice.mean for m in conditions))
+    yield row("mean voice likeness to the other people", *(m.voice.strangers for m in conditions))
     yield row("setting as asked", *(m.setting for m in conditions))
     yield row("clothes colour as asked", *(m.clothes for m in conditions))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
 import pytest
 
 import cameo.studio
+from cameo.demo import CLIP
 from cameo.scene import write_scene
 from cameo.studio import Studio
 from cameo.vault import Vault
@@ -252,10 +257,54 @@ BAD_CLIPS = {
 }
 
 
+def _shown(path: Path, arrange: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Four seconds of the shipped clip, rearranged picture by picture, with its sound left out."""
+    with av.open(str(CLIP)) as source:
+        fps = float(source.streams.video[0].average_rate)
+        frames = [f.to_ndarray(format="rgb24") for f in islice(source.decode(video=0), round(4 * fps))]
+    with av.open(str(path), "w", format="mp4") as target:
+        pictures = [arrange(frame) for frame in frames]
+        stream = target.add_stream("libx264", rate=round(fps))
+        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"
+        for picture in pictures:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        target.mux(stream.encode(None))
+
+
+def _far_away(frame: np.ndarray) -> np.ndarray:
+    canvas = np.full((480, 640, 3), 128, np.uint8)
+    canvas[220:284, 300:364] = cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA)
+    return canvas
+
+
+BAD_COMPANY = {
+    "without sound": (lambda frame: frame, "no_speech", ("face", "voice")),
+    "two people": (lambda frame: np.hstack([frame, frame[:, ::-1]]), "several_people", ("face",)),
+    "a face too small": (_far_away, "face_too_small", ("face",)),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COMPANY)
+def test_a_clip_of_the_wrong_kind_is_3(cameo, vault_bytes, people, studio: Studio, tmp_path: Path, case: str) -> None:
+    arrange, code, scope = BAD_COMPANY[case]
+    _shown(tmp_path / "clip.mp4", arrange)
+    consent = _consent(studio, tmp_path / "consent.json", scope=scope)
+    before = vault_bytes()
+    ran = cameo("enroll", tmp_path / "clip.mp4", "--consent", consent, "--json")
+    assert (ran.status, ran.error["code"], ran.err) == (3, code, ""), ran.out
+    assert vault_bytes() == before
+
+
+def test_a_clip_whose_name_breaks_the_line_is_3(refuses, people, studio: Studio, tmp_path: Path) -> None:
+    consent = _consent(studio, tmp_path / "consent.json")
+    error = refuses(3, "bad_input", "enroll", tmp_path / "a\nclip.mp4", "--consent", consent)
+    assert "\n" not in error["message"]
+
+
 @pytest.mark.parametrize("case", BAD_CLIPS)
 def test_a_clip_that_cannot_serve_is_3(refuses, people, studio: Studio, tmp_path: Path, case: str) -> None:
     make, code = BAD_CLIPS[case]
-    clip = tmp_path / "a\nclip.mp4"
+    clip = tmp_path / "clip.mp4"
     make(clip)
     consent = _consent(studio, tmp_path / "consent.json", scope=("face", "body"))
     report = tmp_path / "report.html"
