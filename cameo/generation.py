@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cameo.backbones import Backbone, Defaults
 from cameo.conditioning import IdentityTokens, attach, conditioned, features_from_identity, load_lora
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.errors import InputRefused
 from cameo.script import Script
 from enroll.identity import Identity
 
@@ -112,7 +113,12 @@ def film(
             callback_on_step_end=after_step,
             **_guidance(backbone),
         )
-    picture = np.clip(np.rint(np.asarray(made.frames[0]) * 255.0), 0, 255).astype(np.uint8)
+    drawn = np.asarray(made.frames[0])
+    if not np.isfinite(drawn).all():
+        raise InputRefused(
+            f"model {backbone.name!r} drew values that are no numbers", hint="its weights may be damaged"
+        )
+    picture = np.clip(np.rint(drawn * 255.0), 0, 255).astype(np.uint8)
     sound = made.audio[0].float().cpu().numpy()
     finished = time.perf_counter()
     return Film(

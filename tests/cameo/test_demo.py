@@ -45,7 +45,7 @@ def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         width=64,
         frames=9,
         frame_rate=12.5,
-        steps=1,
+        steps=2,
         guidance_scale=1,
         sample_rate=16_000,
         max_sequence_length=48,
