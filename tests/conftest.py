@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "
 
 torch.set_num_threads(1)
+
+# librosa compiles on first use and keeps the result beside itself. Two workers that do so at once leave a file that
+# crashes whoever reads it; so each has a place of its own.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"cameo-tests-numba-{os.getuid()}-{_WORKER}")
 
 # SpeechBrain leaves lazy modules behind whose optional packages are not installed. Hypothesis asks every module for its
 # file, which makes them try, and fail, to import. A module that answers at once is left in peace.

@@ -73,6 +73,46 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``tiny_model``, but its adapter reads the spaces a real enrollment fills."""
+    from cameo.backbones import Defaults
+    from cameo.backbones.nano import NanoConfig, build
+    from cameo.conditioning import IdentityAdapter
+    from enroll.encoders import registry
+
+    dims = {status.card.space: status.card.dim for status in registry.status()}
+    folder = tmp_path_factory.mktemp("wide")
+    config = NanoConfig(layers=1, video_heads=1, audio_heads=1, encoder_widths=(16, 16, 16, 16), decoder_width=32)
+    pipeline = build(config, ("a", "person", "says", "hello"))
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.save_pretrained(folder)
+    adapter = IdentityAdapter(
+        face_dim=dims["dlib-resnet-128"],
+        body_dim=dims["appearance"],
+        voice_dim=dims["ge2e-256"],
+        num_layers=1,
+        video_dim=64,
+        audio_dim=32,
+        audio_latent_dim=config.audio_latent_dim,
+        token_dim=32,
+    )
+    adapter.save_pretrained(folder / "adapter")
+    defaults = Defaults(
+        height=64,
+        width=64,
+        frames=9,
+        frame_rate=12.5,
+        steps=2,
+        guidance_scale=1,
+        sample_rate=16_000,
+        max_sequence_length=48,
+        license="Apache-2.0",
+    )
+    (folder / "cameo.json").write_text(defaults.model_dump_json())
+    return folder
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty ``$CAMEO_HOME`` whose key lies in a file."""
