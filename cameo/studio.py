@@ -136,6 +136,8 @@ class Studio:
         # Both would be found later too; a minute of looking at the clip later.
         record.verify(trusted=self.vault.trusted, handle=wanted)
         self._require_free(record)
+        if progress is not None:
+            progress("opening the encoders", 0.0)
         from enroll.pipeline import enroll
 
         identity = enroll(

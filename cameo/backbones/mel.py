@@ -55,17 +55,19 @@ def log_mel(
 def _transform(
     sample_rate: int, n_mels: int, hop: int, n_fft: int, device: str
 ) -> torchaudio.transforms.MelSpectrogram:
-    return torchaudio.transforms.MelSpectrogram(
-        sample_rate=sample_rate,
-        n_fft=n_fft,
-        win_length=n_fft,
-        hop_length=hop,
-        f_min=0.0,
-        f_max=sample_rate / 2,
-        n_mels=n_mels,
-        center=True,
-        pad_mode="reflect",
-        power=1.0,
-        norm="slaney",
-        mel_scale="slaney",
-    ).to(device)
+    # Kept for all callers: made under inference mode, its window could never serve a gradient.
+    with torch.inference_mode(False):
+        return torchaudio.transforms.MelSpectrogram(
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            win_length=n_fft,
+            hop_length=hop,
+            f_min=0.0,
+            f_max=sample_rate / 2,
+            n_mels=n_mels,
+            center=True,
+            pad_mode="reflect",
+            power=1.0,
+            norm="slaney",
+            mel_scale="slaney",
+        ).to(device)

@@ -115,6 +115,6 @@ def progress_bar(title: str) -> Iterator[Progress | None]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
-    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(title, total=1.0)
         yield lambda doing, share: bar.update(task, completed=share, description=f"{title}: {doing}")

@@ -22,7 +22,7 @@ from rich.console import Console
 from cameo.backbones import Backbone
 from cameo.errors import InputRefused, UsageError
 from cameo.evaluation.judges import find_judge
-from cameo.evaluation.measures import Enrolled, measure
+from cameo.evaluation.measures import Enrolled, Measures, measure
 from cameo.evaluation.plots import contact_sheet, matrices
 from cameo.evaluation.report import NanoReport, table, table_markdown
 from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_again, render_reference, request
@@ -91,7 +91,6 @@ def evaluate(
     tell("judging", 0.8)
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
     generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
-    own, best, strangers = generated.face.mean, ceiling.face.mean, ceiling.face.strangers
     report = NanoReport(
         model=backbone.name,
         version=backbone.defaults.version,
@@ -104,8 +103,8 @@ def evaluate(
         generated=generated,
         ceiling=ceiling,
         floor=floor,
-        likeness_ratio=_ratio(own, best, 0.0),
-        likeness_gain=_ratio(own, best, strangers),
+        likeness_ratio=_ratio(generated, ceiling),
+        likeness_gain=_gain(generated, ceiling),
         seconds_per_scene=seconds / people,
         prompts=tuple(asked.prompt for asked in requests),
         versions={name: version(name) for name in _LIBRARIES},
@@ -132,10 +131,18 @@ def _take(backbone: Backbone, subject: Subject, asked: Request, *, identity_scal
     return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes)
 
 
-def _ratio(own: float | None, best: float | None, nothing: float | None) -> float | None:
-    if own is None or best is None or nothing is None or best <= nothing:
+def _ratio(generated: Measures, ceiling: Measures) -> float | None:
+    own, best = generated.face.mean, ceiling.face.mean
+    return own / best if own is not None and best else None
+
+
+def _gain(generated: Measures, ceiling: Measures) -> float | None:
+    """A scene without a face is as like as a stranger's: it neither gains nor loses."""
+    best, stranger = ceiling.face.mean, ceiling.face.strangers
+    if best is None or stranger is None or best <= stranger:
         return None
-    return (own - nothing) / (best - nothing)
+    gains = [0.0 if take.likeness is None else take.likeness - stranger for take in generated.takes]
+    return sum(gains) / len(gains) / (best - stranger)
 
 
 def _make(folder: Path) -> None:

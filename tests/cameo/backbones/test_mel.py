@@ -63,3 +63,11 @@ def test_gradient_reaches_the_samples():
     sound = torch.from_numpy(chirp()).requires_grad_()
     log_mel(sound).mean().backward()
     assert sound.grad.abs().sum() > 0
+
+
+def test_a_first_call_under_inference_mode_does_not_spoil_later_gradients():
+    with torch.inference_mode():
+        log_mel(torch.randn(4000), hop=200, n_fft=800)
+    samples = torch.randn(4000, requires_grad=True)
+    log_mel(samples, hop=200, n_fft=800).sum().backward()
+    assert samples.grad is not None
