@@ -33,7 +33,7 @@ class NanoReport(BaseModel):
         floor: the same prompts and noise with no identity given: what chance would score.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
-            render; a scene without a face counts as 0. The one to read where all made-up people look alike to the judge.
+            render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.
         seconds_per_scene: mean time a scene took, model loaded.
         prompts: one for each person.
         left_out: what was not measured.
