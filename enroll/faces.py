@@ -61,7 +61,7 @@ def find_faces(clip: Clip, progress: Callable[[float], None] = lambda share: Non
         for frame, faces in zip(frames, _detect(frames, _DETECT_EDGE), strict=True):
             looks = [_look(frame, len(found), *face) for face in faces[:_MAX_FACES]]
             found.append(tuple(looks))
-            brightness.append(float(frame.pixels[::8, ::8].mean()))
+            brightness.append(float(_pixels(frame)[::8, ::8].mean()))
         progress(min(1.0, frames[-1].second / clip.seconds))
     return Faces(tuple(found), float(np.median(brightness)))
 
@@ -83,7 +83,7 @@ def largest_tiny_face(clip: Clip) -> float | None:
 
 def _look(frame: Frame, index: int, box: NDArray[np.float32], points: NDArray[np.float32], confidence: float) -> Look:
     return cut_look(
-        frame.pixels,
+        _pixels(frame),
         box,
         points,
         index=index,
@@ -98,10 +98,10 @@ def _detect(
 ) -> Iterator[list[tuple[NDArray[np.float32], NDArray[np.float32], float]]]:
     """For each frame, faces largest first: box (4,) and landmarks (5, 2) in pixels of the frame, and confidence."""
     frames = list(frames)
-    height, width = frames[0].pixels.shape[:2]
+    height, width = _pixels(frames[0]).shape[:2]
     scale = min(1.0, edge / max(height, width))
     size = (round(width * scale), round(height * scale))
-    batch = np.stack([cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA) for frame in frames])
+    batch = np.stack([cv2.resize(_pixels(frame), size, interpolation=cv2.INTER_AREA) for frame in frames])
     detector = _mtcnn(smallest or max(20, min(size) // 16))
     boxes, confidences, landmarks = detector.detect(batch, landmarks=True)
     for some, sure, points in zip(boxes, confidences, landmarks, strict=True):
@@ -112,6 +112,13 @@ def _detect(
                     box, five = np.asarray(box, np.float32) / scale, np.asarray(five, np.float32) / scale
                     faces.append((box, five, float(confidence)))
         yield faces
+
+
+def _pixels(frame: Frame) -> NDArray[np.uint8]:
+    """``Clip.frames`` gives no frame without."""
+    if frame.pixels is None:
+        raise ValueError("the frame carries no pixels")
+    return frame.pixels
 
 
 @lru_cache(maxsize=4)
