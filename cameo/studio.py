@@ -27,6 +27,7 @@ from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, U
 from cameo.results import CheckResult, SceneResult
 from cameo.script import parse
 from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from cameo.vault.duplicates import with_guard
 from cameo.vault.grants import principal
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
@@ -114,6 +115,7 @@ class Studio:
         *,
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
+        again: bool = False,
         progress: Progress | None = None,
     ) -> Identity:
         """Learn the person in a clip and keep them. All or nothing.
@@ -122,13 +124,16 @@ class Studio:
             clip: a video file.
             consent: the record, or its file.
             handle: must be the consent's; None takes it.
-            encoders: see ``enroll.enroll``.
+            encoders: see ``enroll.enroll``. The space by which duplicates are noticed is always among them.
+            again: keep them although they are taken for somebody who is enrolled here: a twin, a second persona.
 
         Returns:
             What was stored, in the clear: do not write it anywhere.
 
         Raises:
             HandleTaken: somebody is enrolled under this handle.
+            AlreadyEnrolled: the person is enrolled under another one.
+            EnrollmentRefused: they left and asked not to be enrolled again.
             EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
         """
         record = consent if isinstance(consent, ConsentRecord) else ConsentRecord.load(Path(consent))
@@ -141,9 +146,14 @@ class Studio:
         from enroll.pipeline import enroll
 
         identity = enroll(
-            Path(clip), record, handle=wanted, encoders=encoders, trusted=self.vault.trusted, progress=progress
+            Path(clip),
+            record,
+            handle=wanted,
+            encoders=with_guard(encoders, record.scope),
+            trusted=self.vault.trusted,
+            progress=progress,
         )
-        self.vault.put(identity, record)
+        self.vault.put(identity, record, again=again)
         return identity
 
     def cast(self) -> tuple[CastEntry, ...]:
@@ -162,9 +172,16 @@ class Studio:
         """Take that back."""
         return self.vault.deny(_handle(handle), user)
 
-    def revoke(self, handle: str, *, reason: str | None = None) -> Certificate:
-        """End an identity: its key is destroyed first, then everything else. There is no way back."""
-        return self.vault.revoke(_handle(handle), reason)
+    def revoke(self, handle: str, *, reason: str | None = None, never_again: bool = False) -> Certificate:
+        """End an identity: its key is destroyed first, then everything else. There is no way back.
+
+        ``never_again``: the person asks not to be enrolled again; see ``Vault.revoke``.
+        """
+        return self.vault.revoke(_handle(handle), reason, never_again=never_again)
+
+    def unbar(self, certificate_id: str) -> None:
+        """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""
+        self.vault.unbar(certificate_id)
 
     def verify_log(self) -> LedgerHead:
         """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""
