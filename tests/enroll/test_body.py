@@ -42,7 +42,7 @@ def figure(
     middle, top = 240, 120
     half = round(shoulders * FACE / 2)
     if long:
-        cv2.rectangle(frame, (middle - 48, top - 5), (middle + 48, top + 110), hair, -1)
+        cv2.rectangle(frame, (middle - 60, top - 5), (middle + 60, top + 110), hair, -1)
     outline = [(middle - 20, top + 85), (middle + 20, top + 85), (middle + half, top + 120), (middle + half, 400)]
     cv2.fillPoly(frame, [np.array([*outline, (middle - half, 400), (middle - half, top + 120)])], shirt)
     cv2.rectangle(frame, (middle - 16, top + 60), (middle + 16, top + 90), SKIN, -1)
@@ -97,10 +97,15 @@ def test_the_colour_of_hair_is_held() -> None:
 
 def test_the_extent_of_hair_is_held() -> None:
     """Long hair fills the regions beside the face; short hair leaves the wall to be seen there."""
-    short, long = describe(figure()), describe(figure(long=True))
-    scale = float(np.linalg.norm(region(short, "skin"))) / np.sqrt(2)
-    assert long[ABOVE] > 0.3 * scale and short[ABOVE] > 0.3 * scale
-    assert long[BESIDE] > 0.8 * scale and short[BESIDE] < 0.5 * scale
+    short, long = see_body(figure()), see_body(figure(long=True))
+    beside = np.zeros((128, 128), bool)
+    for x0, y0, x1, y1 in REGIONS["hair_sides"]:
+        beside[y0:y1, x0:x1] = True
+    # 60 px of a face of 80 are 24 of the crop's pixels: 10 of the 16 columns on either side.
+    assert abs(long.mask[beside].mean() - 10 / 16) < 0.06
+    assert short.mask[beside].mean() < 0.3
+    few, much = describe(figure()), describe(figure(long=True))
+    assert much[BESIDE] > 1.8 * few[BESIDE] and few[ABOVE] > 0
 
 
 def test_the_same_figure_stays_the_same_under_other_grain() -> None:
