@@ -7,6 +7,7 @@
        │  ├─ ClipTooShort       clip_too_short
        │  ├─ NoFace             no_face
        │  ├─ FaceTooSmall       face_too_small
+       │  ├─ FaceCovered        face_covered
        │  ├─ SeveralPeople      several_people
        │  └─ NoSpeech           no_speech
        ├─ ConsentInvalid        consent_invalid
@@ -27,6 +28,7 @@ __all__ = [
     "ConsentExpired",
     "ConsentInvalid",
     "EnrollError",
+    "FaceCovered",
     "FaceTooSmall",
     "KitError",
     "NoFace",
@@ -79,6 +81,10 @@ class NoFace(BadInput):
 
 class FaceTooSmall(BadInput):
     code = "face_too_small"
+
+
+class FaceCovered(BadInput):
+    code = "face_covered"
 
 
 class SeveralPeople(BadInput):

@@ -1,0 +1,133 @@
+"""What a clip shows: every face that can be followed, looks at it, and where the picture jumps.
+
+Frames are chosen by what they add. The detector runs when nothing is known yet, after a cut, when a head has turned to
+where it was not seen before, and otherwise about once a second; between, faces are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from insightface.utils.face_align import arcface_dst
+from numpy.typing import NDArray
+
+from enroll.alignment import similarity
+from enroll.clip import Clip
+from enroll.continuity import CutDetector
+from enroll.faces import Face, detect
+from enroll.looks import Look, cut_look
+from enroll.pose import head_pose
+from enroll.tracking import Follower, Track
+
+__all__ = ["Sightings", "watch"]
+
+PICTURES = 5.0
+"""Frames a second that come with their colours, so that the detector may be asked about them."""
+
+# A short clip is looked at this often, a long one at most so often, and in between this far apart, seconds.
+_LEAST_DETECTIONS, _MOST_DETECTIONS = 14, 240
+_SOONEST, _LATEST = 0.38, 1.0
+# How far the landmarks of an aligned face must have moved to be a new view, in distances between the eyes: about 12°.
+_NEW_VIEW = 0.09
+# A clip with more is refused anyway; this bounds memory.
+_MAX_FACES = 6
+_MAX_LOOKS = 36
+
+
+@dataclass(frozen=True, repr=False)
+class Sightings:
+    """Attributes:
+    tracks: every face followed.
+    frames: how many frames the detector looked at; ``Look.index`` counts them.
+    brightness: median grey level, 0 to 255.
+    cuts: seconds at which the picture jumps.
+    """
+
+    tracks: tuple[Track, ...]
+    frames: int
+    brightness: float
+    cuts: tuple[float, ...]
+
+
+def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) -> Sightings:
+    """Goes through the clip once.
+
+    Args:
+        clip: the clip.
+        progress: called with the share done, 0 to 1.
+
+    Raises:
+        ClipUnreadable: the picture cannot be decoded to its end.
+    """
+    follower, detector = Follower(), CutDetector()
+    interval = max(min(max(clip.seconds / _LEAST_DETECTIONS, 0.2), _LATEST), clip.seconds / _MOST_DETECTIONS)
+    brightness: list[float] = []
+    cuts: list[float] = []
+    views: list[NDArray[np.float32]] = []
+    frames, last, faces_before, jumped = 0, -np.inf, 0, True
+    for frame in clip.watch(PICTURES):
+        cut = detector.see(frame.grey)
+        if cut:
+            cuts.append(frame.second)
+            jumped = True
+        follower.see(frame.second, frame.grey, cut=cut)
+        if frame.pixels is None:
+            continue
+        waited = frame.second - last + 1e-3
+        # A lost face and a new view are worth a look, though not one in every frame of a head that shakes.
+        wanted = jumped or waited >= interval
+        if not wanted and waited >= min(_SOONEST, interval):
+            wanted = len(follower.points) < faces_before or any(_is_new(points, views) for points in follower.points)
+        if not wanted:
+            continue
+        found = detect(frame.pixels)[:_MAX_FACES]
+        looks = [_look(frame.pixels, face, found, frames, frame.second) for face in found]
+        scale = frame.grey.shape[1] / frame.pixels.shape[1]
+        follower.anchor([Face(f.box * scale, f.landmarks * scale, f.confidence) for f in found], looks)
+        for track in follower.tracks:
+            _thin(track)
+        views += [shape for face in found if _is_new(face.landmarks, views) for shape in [_shape(face.landmarks)]]
+        brightness.append(float(frame.grey.mean()))
+        frames, last, faces_before, jumped = frames + 1, frame.second, len(found), False
+        progress(min(1.0, frame.second / clip.seconds))
+    return Sightings(tuple(follower.finish()), frames, float(np.median(brightness or [0.0])), tuple(cuts))
+
+
+def _look(pixels: NDArray[np.uint8], face: Face, among: tuple[Face, ...], index: int, second: float) -> Look:
+    return cut_look(
+        pixels,
+        face.box,
+        face.landmarks,
+        index=index,
+        second=second,
+        confidence=face.confidence,
+        pose=head_pose(face.landmarks),
+        others=[other.box for other in among if other is not face],
+    )
+
+
+def _shape(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The landmarks on the template, shape (5, 2): what is left of them is how the head is turned."""
+    matrix = similarity(landmarks.astype(np.float64), arcface_dst.astype(np.float64))
+    return (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def _is_new(landmarks: NDArray[np.float32], views: list[NDArray[np.float32]]) -> bool:
+    shape = _shape(landmarks)
+    eyes = float(arcface_dst[1, 0] - arcface_dst[0, 0])
+    return all(float(np.linalg.norm(shape - view, axis=1).mean()) > _NEW_VIEW * eyes for view in views)
+
+
+def _thin(track: Track) -> None:
+    """Keeps a track's looks few: of the two most alike in pose and time, the worse one goes."""
+    while len(track.looks) > _MAX_LOOKS:
+        looks = track.looks
+        span = max(looks[-1].second - looks[0].second, 1e-3)
+        apart = [
+            abs(a.pose.yaw - b.pose.yaw) / 15.0 + abs(a.pose.pitch - b.pose.pitch) / 15.0 + 4.0 * (b.second - a.second) / span
+            for a, b in zip(looks[:-1], looks[1:], strict=True)
+        ]
+        at = int(np.argmin(apart))
+        looks.pop(at if looks[at].quality < looks[at + 1].quality else at + 1)
