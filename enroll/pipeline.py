@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 from enroll.alignment import body_crop, head_crop
 from enroll.body import hide_face
 from enroll.clip import Clip
@@ -20,7 +22,7 @@ from enroll.identity import Crop, Embedding, Identity, Modality, Speech
 from enroll.looks import Look, spread
 from enroll.pooling import pool
 from enroll.subject import find_subject
-from enroll.voice import Heard, best_speech, embed_voice, listen
+from enroll.voice import Heard, best_speech, embed_voice, listen, speech_of
 
 __all__ = ["Progress", "enroll"]
 
@@ -67,7 +69,7 @@ def enroll(
     faces = find_faces(source, lambda share: tell("looking for the face", 0.05 + 0.55 * share))
     tell("telling people apart", 0.6)
     looks = find_subject(faces, source)
-    heard = listen(source.sound) if "voice" in consent.scope else None
+    heard = _heard(source) if "voice" in consent.scope else None
 
     tell("learning the person", 0.75)
     # Without consent for the face, nothing that is kept of the body has seen one.
@@ -124,6 +126,11 @@ def _head(look: Look) -> Crop:
 
 def _body(look: Look) -> Crop:
     return Crop("body", body_crop(look.patch, look.box), look.second, look.quality, look.pose)
+
+
+def _heard(source: Clip) -> Heard:
+    hearing = listen(source.sound)
+    return speech_of(hearing, source.sound if source.sound is not None else np.zeros(0, np.float32))
 
 
 def _speech(heard: Heard | None, voices: Sequence[Embedding]) -> Speech | None:
