@@ -64,14 +64,11 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
     follower, detector = Follower(), CutDetector()
     interval = max(min(max(clip.seconds / _LEAST_DETECTIONS, 0.2), _LATEST), clip.seconds / _MOST_DETECTIONS)
     brightness: list[float] = []
-    cuts: list[float] = []
     views: list[NDArray[np.float32]] = []
     frames, last, faces_before, jumped = 0, -np.inf, 0, True
     for frame in clip.watch(PICTURES):
-        cut = detector.see(frame.grey)
-        if cut:
-            cuts.append(frame.second)
-            jumped = True
+        cut = detector.see(frame.second, frame.grey)
+        jumped = jumped or cut
         follower.see(frame.second, frame.grey, cut=cut)
         if frame.pixels is None:
             continue
@@ -92,7 +89,7 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
         brightness.append(float(frame.grey.mean()))
         frames, last, faces_before, jumped = frames + 1, frame.second, len(found), False
         progress(min(1.0, frame.second / clip.seconds))
-    return Sightings(tuple(follower.finish()), frames, float(np.median(brightness or [0.0])), tuple(cuts))
+    return Sightings(tuple(follower.finish()), frames, float(np.median(brightness or [0.0])), detector.cuts())
 
 
 def _look(pixels: NDArray[np.uint8], face: Face, among: tuple[Face, ...], index: int, second: float) -> Look:
