@@ -61,7 +61,7 @@ class Sightings:
     """Attributes:
     tracks: every face followed.
     frames: how many frames the detector looked at; ``Look.index`` counts them.
-    brightness: median grey level, 0 to 255.
+    brightness: mean grey level of its lighter pictures, 0 to 255.
     cuts: seconds at which the picture jumps.
     pictures: some of the frames the detector looked at, over the whole clip.
     """
@@ -112,8 +112,8 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
         sheet.add(_picture(frame.pixels, found, looks, frame.second))
         frames, last, faces_before, jumped = frames + 1, frame.second, len(found), False
         progress(min(1.0, frame.second / clip.seconds))
-    middle = float(np.median(brightness or [0.0]))
-    return Sightings(tuple(follower.finish()), frames, middle, detector.cuts(), tuple(sheet.pictures))
+    lit = float(np.percentile(brightness or [0.0], 75))
+    return Sightings(tuple(follower.finish()), frames, lit, detector.cuts(), tuple(sheet.pictures))
 
 
 class _Sheet:
