@@ -62,7 +62,8 @@ def detect(pixels: NDArray[np.uint8], *, edge: int = DETECT_EDGE, smallest: int 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        detector = _mtcnn(smallest or max(20, int(min(size) * _SMALLEST_SHARE)))
+        detector = _mtcnn()
+        detector.min_face_size = smallest or max(20, int(min(size) * _SMALLEST_SHARE))
         boxes, confidences, landmarks = detector.detect(small, landmarks=True)
     finally:
         torch.set_num_threads(threads)
@@ -94,8 +95,8 @@ def largest_tiny_face(clip: Clip) -> float | None:
     return max(seen) if len(seen) >= 2 else None
 
 
-@lru_cache(maxsize=4)
-def _mtcnn(smallest: int) -> MTCNN:
+@lru_cache(maxsize=1)
+def _mtcnn() -> MTCNN:
     from facenet_pytorch import MTCNN
 
-    return MTCNN(keep_all=True, min_face_size=smallest, device="cpu").eval()
+    return MTCNN(keep_all=True, device="cpu").eval()
