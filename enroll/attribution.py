@@ -48,9 +48,7 @@ def attribute(hearing: Hearing, heads: Sequence[HeadTrack], sound: NDArray[np.fl
     return Attribution(agreements, tuple(_owner([row[k] for row in agreements]) for k in range(len(hearing.speakers))))
 
 
-def subject_speech(
-    hearing: Hearing, subject: HeadTrack, others: Sequence[HeadTrack], sound: NDArray[np.float32]
-) -> Heard:
+def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: NDArray[np.float32]) -> Heard:
     """The subject's clean speech: that of the speakers whose voice the subject's mouth makes, and nobody else's.
 
     Where one voice is heard and one person is seen, and the mouth says neither yes nor no, the voice is taken for the
@@ -58,18 +56,17 @@ def subject_speech(
 
     Args:
         hearing: of ``sound``.
-        subject: the subject's head.
-        others: everybody else's.
+        found: whose voice is whose, everybody seen among the heads.
+        subject: index of the subject's head there.
         sound: mono float32 at 16 kHz, shape (N,), on the clock of the heads.
 
     Raises:
         NoSpeech: no voice heard is the subject's for sure, or too little of it.
     """
-    found = attribute(hearing, [subject, *others], sound)
-    mine = found.speakers(0)
+    mine = found.speakers(subject)
     if not mine:
-        verdicts = [agreement.verdict for agreement in found.agreements[0]]
-        if others or len(hearing.speakers) > 1 or "disagrees" in verdicts:
+        verdicts = [agreement.verdict for agreement in found.agreements[subject]]
+        if len(found.agreements) > 1 or len(hearing.speakers) > 1 or "disagrees" in verdicts:
             raise _not_the_subjects(len(hearing.speakers), all(verdict == "disagrees" for verdict in verdicts))
     heard = speech_of(hearing, sound, mine or (1,), tied=bool(mine))
     if heard.seconds < MIN_SECONDS:

@@ -13,7 +13,10 @@
        ├─ ConsentInvalid        consent_invalid
        ├─ ChallengeFailed       challenge_failed
        ├─ ConsentExpired        consent_expired
-       └─ WeightsMissing        weights_missing
+       ├─ WeightsMissing        weights_missing
+       │  ├─ WeightsChanged     weights_changed
+       │  └─ DownloadFailed     download_failed
+       └─ LicenceNotAccepted    licence_not_accepted
 
 A message is one line a person can act on. It never holds biometric data: no embedding, no pixels, no transcript.
 """
@@ -29,13 +32,16 @@ __all__ = [
     "ClipUnreadable",
     "ConsentExpired",
     "ConsentInvalid",
+    "DownloadFailed",
     "EnrollError",
     "FaceCovered",
     "FaceTooSmall",
     "KitError",
+    "LicenceNotAccepted",
     "NoFace",
     "NoSpeech",
     "SeveralPeople",
+    "WeightsChanged",
     "WeightsMissing",
 ]
 
@@ -115,6 +121,25 @@ class ConsentExpired(EnrollError):
 class WeightsMissing(EnrollError):
     code = "weights_missing"
     exit_status = 5
+
+
+class WeightsChanged(WeightsMissing):
+    """Weights are there and are not the published ones, or not those of their first use. They were not opened."""
+
+    code = "weights_changed"
+
+
+class DownloadFailed(WeightsMissing):
+    """Weights could not be fetched. Nothing was put in place."""
+
+    code = "download_failed"
+
+
+class LicenceNotAccepted(EnrollError):
+    """Weights are downloaded under their licence, or not at all."""
+
+    code = "licence_not_accepted"
+    exit_status = 4
 
 
 def _one_line(text: str) -> str:

@@ -85,7 +85,11 @@ def largest_tiny_face(clip: Clip) -> float | None:
     seen = []
     for frame in clip.frames(min(1.0, 6 / clip.seconds)):
         if frame.pixels is not None:
-            sure = [face.height for face in detect(frame.pixels, edge=2 * DETECT_EDGE, smallest=14) if face.confidence > 0.98]
+            sure = [
+                face.height
+                for face in detect(frame.pixels, edge=2 * DETECT_EDGE, smallest=14)
+                if face.confidence > 0.98
+            ]
             seen += [max(sure)] if sure else []
     return max(seen) if len(seen) >= 2 else None
 

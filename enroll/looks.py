@@ -25,12 +25,11 @@ FACE_EDGE = 112
 _SIDE, _ABOVE, _BELOW = 2.1, 1.3, 2.8
 # The variance of the Laplacian of a 112 px chip that counts as in focus: GRID's 360×288 give 100 to 290.
 _SHARP = 250.0
-# In units of CIE Lab. Of the real faces tried, at most 0.43 of the lower half differs by more; of nine masks at least 0.76.
+# In CIE Lab. Of the real faces tried at most 0.43 of the lower half differs by more, of nine masks at least 0.76.
 _COLOUR = 11.0
 
 
-
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Look:
     """One face at one moment.
 
@@ -76,8 +75,8 @@ def cut_look(
 ) -> Look:
     """Cuts a look out of a frame, RGB uint8, shape (H, W, 3); ``box`` and ``landmarks`` are in its pixels.
 
-    ``others`` are the boxes of the other faces in the frame. Where they reach into the look they are filled in: nobody's
-    face is kept with somebody else's.
+    ``others`` are the boxes of the other faces in the frame. Where they reach into the look they are filled in:
+    nobody's face is kept with somebody else's.
     """
     height, width = frame.shape[:2]
     x0, y0, x1, y1 = (float(v) for v in box)
@@ -87,7 +86,8 @@ def cut_look(
     top, bottom = max(0, int(cy - _ABOVE * face)), min(height, int(cy + _BELOW * face) + 1)
     patch = np.array(frame[top:bottom, left:right], np.uint8, order="C")
     for other in others:
-        _fill(patch, other - np.array([left, top, left, top], np.float32), box - [left, top, left, top])
+        shift = np.array([left, top, left, top], np.float32)
+        _fill(patch, other - shift, box - shift)
     scale = min(1.0, FACE_EDGE / face)
     if scale < 1.0:
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
@@ -114,7 +114,7 @@ def cut_look(
 
 
 def _fill(patch: NDArray[np.uint8], other: NDArray[np.float32], own: NDArray[np.float32]) -> None:
-    """Paints an ellipse of the patch's mean colour over another's face, box (x0, y0, x1, y1), but never over the own."""
+    """Paints an ellipse of the patch's mean colour over another's face (x0, y0, x1, y1), but never over the own."""
     height, width = patch.shape[:2]
     x0, y0, x1, y1 = (float(v) for v in other)
     if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
@@ -129,8 +129,8 @@ def _fill(patch: NDArray[np.uint8], other: NDArray[np.float32], own: NDArray[np.
 
 
 def _covered(chip: NDArray[np.uint8]) -> float:
-    """Share of mouth and chin whose colour (a and b of CIE Lab) is not that of the skin between brows and nose. Lips are
-    redder than skin and a beard is darker; what is less red than skin by far is a mask or a scarf."""
+    """Share of mouth and chin whose colour (a and b of CIE Lab) is not that of the skin between brows and nose. Lips
+    are redder than skin and a beard is darker; what is less red than skin by far is a mask or a scarf."""
     lab = cv2.cvtColor((chip / 255.0).astype(np.float32), cv2.COLOR_RGB2LAB)
     skin = np.median(lab[34:64, 50:62].reshape(-1, 3), axis=0)
     lower = lab[80:106, 38:74].reshape(-1, 3)

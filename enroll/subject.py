@@ -53,7 +53,7 @@ _GLIMPSE = 0.6
 _DARK = 14.0
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Person:
     """Somebody the clip shows for long enough to count.
 
@@ -162,7 +162,8 @@ def choose(
         raise _too_small(chosen.height, clip)
     if float(np.median([look.covered for look in chosen.looks])) > COVERED:
         raise FaceCovered(
-            f"mouth and chin are covered in {clip.path.name}", hint="film without a mask, a scarf or a hand over the face"
+            f"mouth and chin are covered in {clip.path.name}",
+            hint="film without a mask, a scarf or a hand over the face",
         )
     return chosen
 
@@ -222,14 +223,31 @@ def _split(track: Track, encoder: Encoder) -> list[_Part]:
     wanted = int(np.clip((track.seconds[-1] - track.seconds[0]) / _PROBE_SECONDS, _LEAST_PROBES, _MOST_PROBES))
     probes = [frontal[i] for i in sorted(set(np.linspace(0, len(frontal) - 1, wanted).round().astype(int)))]
     vectors = encoder.encode(probes)
-    breaks = [n for n, (a, b) in enumerate(pairwise(vectors), 1) if float(np.linalg.norm(a - b)) > _BREAK]
+    changes = [
+        _change(sure, before, after, encoder)
+        for (before, a), (after, b) in pairwise(zip(probes, vectors, strict=True))
+        if float(np.linalg.norm(a - b)) > _BREAK
+    ]
+    bounds = [-np.inf, *changes, np.inf]
     parts = []
-    for begin, end in pairwise([0, *breaks, len(probes)]):
-        # Between two probes that differ, everything goes to the nearer one.
-        first = -np.inf if begin == 0 else (probes[begin - 1].second + probes[begin].second) / 2
-        last = np.inf if end == len(probes) else (probes[end - 1].second + probes[end].second) / 2
-        parts.append(_Part(_between(track, first, last), vectors[begin:end]))
+    for first, last in pairwise(bounds):
+        inside = [n for n, probe in enumerate(probes) if first <= probe.second < last]
+        parts.append(_Part(_between(track, first, last), vectors[inside]))
     return parts
+
+
+def _change(looks: Sequence[Look], before: Look, after: Look, encoder: Encoder) -> float:
+    """The second at which one face takes another's place, between two looks that differ: found by halving."""
+    between = [look for look in looks if before.second < look.second < after.second]
+    while between:
+        middle = between[len(between) // 2]
+        one, other, vector = encoder.encode([before, after, middle])
+        if float(np.linalg.norm(vector - one)) < float(np.linalg.norm(vector - other)):
+            before = middle
+        else:
+            after = middle
+        between = [look for look in between if before.second < look.second < after.second]
+    return (before.second + after.second) / 2
 
 
 def _between(track: Track, first: float, last: float) -> Track:

@@ -56,7 +56,7 @@ class HeadTrack:
         return len(self.seconds)
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Track:
     """One face followed without a break.
 
@@ -93,7 +93,7 @@ def head_track(tracks: Sequence[Track]) -> HeadTrack:
     return HeadTrack(seconds[first], head_poses(landmarks[first], length), mouths[first])
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class _Open:
     """A face being followed: where it is now, and where it was in each picture since the last detection."""
 
@@ -102,19 +102,15 @@ class _Open:
     since: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
     misses: int = 0
 
-    @property
-    def eyes(self) -> float:
-        return max(float(np.linalg.norm(self.points[1] - self.points[0])), 4.0)
-
 
 class Follower:
-    """Follows every face from picture to picture. ``see`` each picture; ``anchor`` those that the detector looked at."""
+    """Follows every face from picture to picture: ``see`` each one, ``anchor`` those that the detector looked at."""
 
     def __init__(self) -> None:
         self._closed: list[Track] = []
         self._open: list[_Open] = []
         self._pictures: list[tuple[float, NDArray[np.uint8]]] = []
-        self._before: Sequence[NDArray[np.uint8]] | None = None
+        self._before: NDArray[np.uint8] | None = None
 
     @property
     def points(self) -> list[NDArray[np.float32]]:
@@ -131,18 +127,17 @@ class Follower:
         if cut:
             self._give_up(self._open)
             self._before = None
-        pyramid = self._pyramid(grey)
         self._pictures.append((second, grey))
         lost = []
         for face in self._open:
-            moved = self._flow(face, pyramid) if self._before is not None else None
+            moved = _flow(self._before, grey, face.points) if self._before is not None else None
             if moved is None:
                 lost.append(face)
             else:
                 face.points = moved
                 face.since.append((len(self._pictures) - 1, moved))
         self._give_up(lost)
-        self._before = pyramid
+        self._before = grey
 
     def anchor(self, faces: Sequence[Face], looks: Sequence[Look]) -> None:
         """What the detector found in the picture seen last, in its pixels, and the looks cut there, one for each."""
@@ -152,7 +147,7 @@ class Follower:
             (distance, number, place)
             for number, face in enumerate(self._open)
             for place, found in enumerate(faces)
-            if (distance := float(np.abs(face.points - found.landmarks).mean()) / face.eyes) < _NEAR
+            if (distance := float(np.abs(face.points - found.landmarks).mean()) / _eyes(face.points)) < _NEAR
         )
         matched: set[int] = set()
         for _, number, place in pairs:
@@ -194,28 +189,31 @@ class Follower:
         if found is not None:
             face.points, face.misses = found, 0
 
-    def _flow(self, face: _Open, pyramid: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32] | None:
-        """Where the face went, or None when it cannot be told."""
-        window = int(np.clip(face.eyes * 0.6, 9, 31)) | 1
-        options = {"winSize": (window, window), "maxLevel": _LEVELS, "criteria": (3, 12, 0.03)}
-        before = face.points.reshape(-1, 1, 2)
-        after, there, _ = cv2.calcOpticalFlowPyrLK(self._before, pyramid, before, None, **options)
-        back, here, _ = cv2.calcOpticalFlowPyrLK(pyramid, self._before, after, None, **options)
-        off = np.linalg.norm((back - before).reshape(-1, 2), axis=1)
-        good = (there.reshape(-1) > 0) & (here.reshape(-1) > 0) & (off < max(_RETURN_PX, _RETURN_SHARE * face.eyes))
-        if good.sum() < _LEAST_POINTS:
-            return None
-        moved = after.reshape(-1, 2)
-        # The lost ones go where the others went.
-        matrix = similarity(face.points[good].astype(np.float64), moved[good].astype(np.float64))
-        carried = face.points @ matrix[:, :2].T + matrix[:, 2]
-        result = np.where(good[:, None], moved, carried).astype(np.float32)
-        height, width = pyramid[0].shape[:2]
-        inside = (result >= 0).all() and (result < [width, height]).all()
-        return result if inside else None
 
-    def _pyramid(self, grey: NDArray[np.uint8]) -> Sequence[NDArray[np.uint8]]:
-        return cv2.buildOpticalFlowPyramid(grey, (31, 31), _LEVELS)[1]
+def _flow(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], points: NDArray[np.float32]
+) -> NDArray[np.float32] | None:
+    """Where the five points of a face went, or None when that cannot be told."""
+    eyes = _eyes(points)
+    window = int(np.clip(eyes * 0.6, 9, 31)) | 1
+    area = (window, window)
+    start = points.reshape(-1, 1, 2)
+    moved, there, _ = cv2.calcOpticalFlowPyrLK(before, after, start, start.copy(), None, None, area, _LEVELS)
+    back, here, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, moved.copy(), None, None, area, _LEVELS)
+    off = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
+    good = (there.reshape(-1) > 0) & (here.reshape(-1) > 0) & (off < max(_RETURN_PX, _RETURN_SHARE * eyes))
+    if good.sum() < _LEAST_POINTS:
+        return None
+    found = moved.reshape(-1, 2)
+    # The lost ones go where the others went.
+    matrix = similarity(points[good].astype(np.float64), found[good].astype(np.float64))
+    carried = points @ matrix[:, :2].T + matrix[:, 2]
+    result = np.where(good[:, None], found, carried).astype(np.float32)
+    height, width = after.shape[:2]
+    return result if (result >= 0).all() and (result < [width, height]).all() else None
 
 
-
+def _eyes(points: NDArray[np.float32]) -> float:
+    """Distance between the eyes, pixels; less than it is in profile, where the height of the face stands in for it."""
+    apart, down = points[1] - points[0], points[3:].mean(0) - points[:2].mean(0)
+    return max(float(np.linalg.norm(apart)), 0.4 * float(np.linalg.norm(down)), 4.0)

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cameo.cli.consent import consent_summary
-from cameo.cli.options import Command, Handle, User
+from cameo.cli.options import Command, Handle, User, split
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
 from cameo.vault import CastEntry
@@ -30,6 +30,15 @@ def enroll(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page. It shows the person.")
     ] = None,
+    encoders: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoders",
+            metavar="SPACES",
+            help="Embedding spaces, separated by commas (see: cameo doctor). If left out, all that are here and may be "
+            "used commercially; with CAMEO_LICENCE=any, all that are here.",
+        ),
+    ] = None,
 ) -> Answer:
     """Learn a person from a clip and keep them in the vault."""
     record = ConsentRecord.load(consent)
@@ -39,7 +48,7 @@ def enroll(
         check_target(report)
     studio = Studio()
     with progress_bar("enroll") as progress:
-        identity = studio.enroll(clip, record, handle=handle, progress=progress)
+        identity = studio.enroll(clip, record, handle=handle, encoders=split(encoders) or None, progress=progress)
     if report is not None:
         from enroll.report import write_report
 

@@ -14,6 +14,7 @@ It says how a person looks on this occasion; another shirt is another vector. 24
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from enroll.body import REGIONS, see_body
 from enroll.encoders.base import Card, unit_rows
 from enroll.looks import Look
 
-__all__ = ["SPACE", "Appearance"]
+__all__ = ["SPACES", "Appearance"]
 
 _HEIGHTS = (60, 68, 76, 86, 96, 108, 122)
 _CHROMA = np.array([-128, -24, -8, 8, 24, 128], np.float32)
@@ -75,14 +76,18 @@ def _histogram(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.concatenate([smooth, colour.reshape(-1)])).astype(np.float32)
 
 
+@dataclass(frozen=True)
 class _Space:
-    card = Appearance.card
+    card: Card = Appearance.card
 
     def find(self) -> Path | None:
         return Path(__file__)
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return ()
 
     def load(self, path: Path) -> Appearance:
         return Appearance()
 
 
-SPACE = _Space()
+SPACES = (_Space(),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,24 +11,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from enroll.encoders.base import Card, damaged, unit_rows
+from enroll.encoders.base import Card, Known, damaged, unit_rows
 
-__all__ = ["GE2E", "SPACE"]
+__all__ = ["GE2E", "SPACES"]
+
+
+_CARD = Card(
+    space="ge2e-256",
+    modality="voice",
+    dim=256,
+    unit=True,
+    licence="Apache-2.0 (trained on LibriSpeech, VoxCeleb 1 and 2)",
+    commercial=True,
+    source="pip install resemblyzer==0.1.4 webrtcvad-wheels",
+    window=1.6,
+    files=(Known("pretrained.pt", "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e", 17_090_379),),
+    licence_url="https://github.com/resemble-ai/Resemblyzer",
+)
 
 
 class GE2E:
     """256 non-negative numbers of unit length for each 1.6 s of speech."""
 
-    card = Card(
-        space="ge2e-256",
-        modality="voice",
-        dim=256,
-        unit=True,
-        licence="Apache-2.0 (trained on LibriSpeech, VoxCeleb 1 and 2)",
-        commercial=True,
-        source="pip install resemblyzer==0.1.4 webrtcvad-wheels",
-        window=1.6,
-    )
+    card = _CARD
 
     def __init__(self, path: Path) -> None:
         from resemblyzer import VoiceEncoder
@@ -55,8 +61,9 @@ class GE2E:
         return unit_rows(np.nan_to_num(vectors))
 
 
+@dataclass(frozen=True)
 class _Space:
-    card = GE2E.card
+    card: Card = _CARD
 
     def find(self) -> Path | None:
         spec = find_spec("resemblyzer")
@@ -65,8 +72,11 @@ class _Space:
         path = Path(spec.origin).parent / "pretrained.pt"
         return path if path.is_file() else None
 
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return (path,)
+
     def load(self, path: Path) -> GE2E:
         return GE2E(path)
 
 
-SPACE = _Space()
+SPACES = (_Space(),)
