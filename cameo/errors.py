@@ -11,6 +11,7 @@
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
        │  ├─ Revoked            cameo_revoked
+       │  ├─ ChallengeUsed      challenge_used
        │  └─ UnknownHandle      unknown_handle
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
@@ -27,6 +28,7 @@ from enroll.errors import KitError
 __all__ = [
     "CameoError",
     "CertificateInvalid",
+    "ChallengeUsed",
     "HandleTaken",
     "InputRefused",
     "NotPermitted",
@@ -89,6 +91,12 @@ class Revoked(NotPermitted):
     """The person took their identity back; it no longer exists."""
 
     code = "cameo_revoked"
+
+
+class ChallengeUsed(NotPermitted):
+    """A live challenge, or the clip that answers it, has served already."""
+
+    code = "challenge_used"
 
 
 class UnknownHandle(NotPermitted):

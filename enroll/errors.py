@@ -11,6 +11,7 @@
        │  ├─ SeveralPeople      several_people
        │  └─ NoSpeech           no_speech
        ├─ ConsentInvalid        consent_invalid
+       ├─ ChallengeFailed       challenge_failed
        ├─ ConsentExpired        consent_expired
        ├─ WeightsMissing        weights_missing
        │  ├─ WeightsChanged     weights_changed
@@ -26,6 +27,7 @@ from typing import ClassVar
 
 __all__ = [
     "BadInput",
+    "ChallengeFailed",
     "ClipTooShort",
     "ClipUnreadable",
     "ConsentExpired",
@@ -103,6 +105,12 @@ class NoSpeech(BadInput):
 
 class ConsentInvalid(EnrollError):
     code = "consent_invalid"
+
+
+class ChallengeFailed(EnrollError):
+    """The clip does not answer what its consent request asked for."""
+
+    code = "challenge_failed"
 
 
 class ConsentExpired(EnrollError):

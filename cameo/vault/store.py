@@ -23,6 +23,7 @@ from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, Sto
 from cameo.vault.admission import admit, require_covered, require_new
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
+from cameo.vault.challenges import require_unused, use
 from cameo.vault.cipher import open_sealed, random_key, seal, wipe
 from cameo.vault.database import Database
 from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole
@@ -103,6 +104,7 @@ class Vault:
                 identity holds.
             HandleTaken: someone else is enrolled under this handle.
             Revoked: this very consent was revoked.
+            ChallengeUsed: the challenge it rests on, or the clip that met it, has served before.
         """
         consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
         require_covered(identity, consent)
@@ -113,6 +115,7 @@ class Vault:
         now = self._clock()
         with self._database.transaction() as session:
             require_new(session, self._people, identity)
+            use(session, self._secrets.master, consent, at=_seconds(now))
             try:
                 self._blobs.write(owner.identity_id, "identity", sealed)
                 row = admit(session, self._secrets.master, self._ledger, owner, identity, consent, at=_seconds(now))
@@ -122,6 +125,15 @@ class Vault:
                 self._blobs.remove(owner.identity_id)
                 raise
         return entry
+
+    def require_unused(self, consent: ConsentRecord) -> None:
+        """Whether a request's challenge can still be answered, before anybody looks at the clip.
+
+        Raises:
+            ChallengeUsed: it was answered before.
+        """
+        with self._database.transaction() as session:
+            require_unused(session, self._secrets.master, consent)
 
     def cast(self) -> tuple[CastEntry, ...]:
         """Everyone who is enrolled, by handle; those who revoked are not among them."""
