@@ -13,6 +13,7 @@
        │  ├─ Revoked            cameo_revoked
        │  ├─ AlreadyEnrolled    already_enrolled
        │  ├─ EnrollmentRefused  enrollment_barred
+       │  ├─ ChallengeUsed      challenge_used
        │  └─ UnknownHandle      unknown_handle
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
@@ -30,6 +31,7 @@ __all__ = [
     "AlreadyEnrolled",
     "CameoError",
     "CertificateInvalid",
+    "ChallengeUsed",
     "EnrollmentRefused",
     "HandleTaken",
     "InputRefused",
@@ -105,6 +107,12 @@ class EnrollmentRefused(NotPermitted):
     """The person left and asked not to be enrolled again. Nothing was stored."""
 
     code = "enrollment_barred"
+
+
+class ChallengeUsed(NotPermitted):
+    """A live challenge, or the clip that answers it, has served already."""
+
+    code = "challenge_used"
 
 
 class UnknownHandle(NotPermitted):

@@ -1,32 +1,35 @@
 """A clip: its pictures one at a time, its sound, and a refusal for every file that is not one.
 
-The file is opened as a plain file and with an explicit list of containers, so that neither a name (``concat:…``) nor a
-playlist can make FFmpeg read anything else.
+Nothing here parses the file. That is done by ``enroll.decoder`` in a process of its own, with limits on memory and time
+and with no way to open anything but this file, so that neither damage nor malice reaches further than a refusal.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+import os
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
-import av
+import cv2
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.container import InputContainer
-from av.error import FFmpegError
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from enroll.errors import BadInput, ClipTooShort, ClipUnreadable
+from enroll.decoder.process import DecoderDied, Messages, decoding
+from enroll.decoder.wire import FACTS, REASONS, REFUSAL, Facts, Header, Job, Reason
+from enroll.errors import BadInput, ClipTooShort, ClipUnreadable, EnrollError
 
 __all__ = [
+    "GREY_EDGE",
     "MAX_BYTES",
     "MAX_EDGE",
+    "MAX_FPS",
     "MAX_PIXELS",
     "MAX_SECONDS",
     "MIN_SECONDS",
@@ -37,25 +40,37 @@ __all__ = [
 
 MAX_BYTES = 1 << 30
 MAX_PIXELS = 4096 * 4096
-MAX_SECONDS = 300.0
+MAX_SECONDS = 900.0
 MIN_SECONDS = 1.0
 MAX_EDGE = 1920
 """Longest edge of a decoded picture; larger ones are reduced while decoding."""
+GREY_EDGE = 480
+"""Longest edge of the small grey picture."""
+MAX_FPS = 30.0
+"""Frames a second that ``watch`` gives at most."""
 SAMPLE_RATE = 16_000
 
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,avi,ogg,flv,asf"
-_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-# Containers round durations and drop a last frame; more than this is missing material.
-_MISSING_SECONDS = 0.5
-_MISSING_SHARE = 0.05
+_MEMORY = 1400 << 20
+# Processor seconds, all threads together: for walking through the packets, and for each second of picture.
+_SURVEY_CPU, _WATCH_CPU, _WATCH_CPU_PER_SECOND = 120, 60, 20
+
+_FORMATS_HINT = "give an MP4, MOV, MKV, WebM, AVI or MPEG file"
 
 
 @dataclass(frozen=True, repr=False)
 class Frame:
-    """One upright picture: RGB uint8, shape (H, W, 3), contiguous; ``second`` counts from the start of the clip."""
+    """One upright SDR picture.
+
+    Attributes:
+        second: from the start of the clip.
+        grey: uint8, shape (h, w), longest edge at most ``GREY_EDGE``.
+        pixels: the same in RGB, uint8, shape (H, W, 3), contiguous, longest edge at most ``MAX_EDGE``; BT.709 colours.
+            None where only movement is watched.
+    """
 
     second: float
-    pixels: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,16 +82,28 @@ class Clip:
         sha256: hex digest of its bytes.
         seconds: length of its picture.
         sound: mono float32 in [-1, 1] at 16 kHz, shape (N,), starting with the picture; None without an audio stream.
+            Sample n is heard at second n / 16,000: gaps in the stream are silence here.
+        width, height: of the picture as it is meant to be seen: upright, in square pixels, before any reduction.
+        fps: frames a second, on average.
+        captured: when it was filmed, as the container claims (UTC); None where it does not say.
+        sound_breaks: seconds at which the sound's timestamps jump by more than 50 ms.
     """
 
     path: Path
     sha256: str
     seconds: float
     sound: NDArray[np.float32] | None
+    width: int
+    height: int
+    fps: float
+    captured: datetime | None
+    sound_breaks: tuple[float, ...]
+    _start: float
+    _stamp: tuple[int, ...]
 
     @classmethod
     def open(cls, path: str | Path) -> Clip:
-        """Checks the file from end to end, decodes its sound, and leaves its pictures for ``frames``.
+        """Checks the file from end to end, decodes its sound, and leaves its pictures for ``watch``.
 
         Raises:
             ClipUnreadable: there is no such file, or it is a folder, empty, damaged, truncated or no video.
@@ -84,166 +111,235 @@ class Clip:
             BadInput: the name holds a control character, or a limit of this module is exceeded.
         """
         path = Path(path)
-        _check_file(path)
-        try:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                file.seek(0)
-                with _container(file, path) as container:
-                    seconds, sound = _survey(container, path)
-        except (OSError, FFmpegError) as error:
-            raise _unreadable(path, error) from error
-        if seconds < MIN_SECONDS:
+        _check_name(path)
+        with _opened(path) as file, _decoding(file, path, _job("survey", cpu_seconds=_SURVEY_CPU)) as messages:
+            # Our own reading goes on while the child's does.
+            sha256 = _digest(file)
+            facts, sound, breaks = _survey(messages, path)
+            stamp = _stamp(file)
+        if facts.seconds < MIN_SECONDS:
             raise ClipTooShort(
-                f"{path.name} is {seconds:.1f} s long; at least {MIN_SECONDS:.0f} s is needed", hint="film 5 s or more"
+                f"{path.name} is {facts.seconds:.1f} s long; at least {MIN_SECONDS:.0f} s is needed",
+                hint="film 5 s or more",
             )
-        return cls(path, sha256, seconds, sound)
+        return cls(
+            path,
+            sha256,
+            facts.seconds,
+            _in_time(sound, facts.sound_start) if facts.has_sound else None,
+            facts.width,
+            facts.height,
+            facts.fps,
+            datetime.fromtimestamp(facts.captured, UTC) if math.isfinite(facts.captured) else None,
+            breaks,
+            facts.start,
+            stamp,
+        )
 
     def frames(self, rate: float) -> Iterator[Frame]:
-        """Pictures in clip order, about ``rate`` a second, one in memory at a time.
+        """Pictures in clip order, about ``rate`` a second, one in memory at a time; every one has ``pixels``.
 
         Raises:
-            ClipUnreadable: the picture cannot be decoded to its end.
+            ClipUnreadable: the picture cannot be decoded to its end, or the file has changed.
         """
-        decoded = False
-        try:
-            with self.path.open("rb") as file, _container(file, self.path) as container:
-                stream = _picture(container, self.path)
-                stream.thread_type = "AUTO"
-                start, due = None, 0.0
-                for frame in container.decode(stream):
-                    if frame.time is None:
-                        continue
-                    second = frame.time
-                    start = second if start is None else start
-                    second -= start
-                    # Half a frame early is nearer than most of a frame late.
-                    if second + 1e-3 < due:
-                        continue
-                    due = max(due + 1.0 / rate, second)
-                    decoded = True
-                    yield Frame(second, _upright(frame))
-        except (OSError, FFmpegError) as error:
-            raise _unreadable(self.path, error) from error
-        if not decoded:
-            raise ClipUnreadable(f"{self.path.name} holds no picture that can be decoded")
+        return self._decode(rate, rate)
+
+    def watch(self, rate: float) -> Iterator[Frame]:
+        """Every picture in clip order, at most ``MAX_FPS`` a second; about ``rate`` a second have ``pixels``, the first
+        among them.
+
+        Raises:
+            ClipUnreadable: the picture cannot be decoded to its end, or the file has changed.
+        """
+        return self._decode(rate, MAX_FPS)
+
+    def _decode(self, rate: float, max_rate: float) -> Iterator[Frame]:
+        job = _job(
+            "watch",
+            cpu_seconds=int(_WATCH_CPU + _WATCH_CPU_PER_SECOND * self.seconds),
+            rate=rate,
+            max_rate=max_rate,
+            start=self._start,
+            seconds=self.seconds,
+            fps=self.fps,
+        )
+        with _opened(self.path) as file:
+            if _stamp(file) != self._stamp:
+                raise ClipUnreadable(f"{self.path.name} was changed while it was read", hint="try again")
+            with _decoding(file, self.path, job) as messages:
+                for header in messages:
+                    if header.kind == b"E":
+                        raise _refusal(self.path, messages.read(_size(header, REFUSAL.size)))
+                    yield _frame(header, messages)
 
 
-def _check_file(path: Path) -> None:
+def _check_name(path: Path) -> None:
     if any(not character.isprintable() for character in str(path)):
         raise BadInput("the clip's name holds a line break or another control character", hint="rename the file")
-    if not path.exists():
-        raise ClipUnreadable(f"there is no file {path}", hint="check the path")
-    if not path.is_file():
-        raise ClipUnreadable(f"{path} is {'a folder' if path.is_dir() else 'no ordinary file'}, not a clip")
-    size = path.stat().st_size
-    if size == 0:
-        raise ClipUnreadable(f"{path.name} is empty (0 bytes)")
-    if size > MAX_BYTES:
-        raise BadInput(f"{path.name} is {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB is read")
 
 
-def _container(file: BinaryIO, path: Path) -> InputContainer:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, once it is sure that it is one."""
     try:
-        return av.open(file, "r", options=_OPTIONS)
-    except (FFmpegError, ValueError) as error:
+        # A pipe without a writer must not keep us waiting.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise ClipUnreadable(f"there is no file {path}", hint="check the path") from error
+    except IsADirectoryError as error:
+        raise ClipUnreadable(f"{path} is a folder, not a clip", hint="give the file in it") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
         raise ClipUnreadable(
-            f"{path.name} is not a video, or it is damaged or truncated",
-            hint="give an MP4, MOV, MKV, WebM, AVI or MPEG file",
+            f"{path.name} cannot be read: {reason}", hint="check the path and who may read it"
         ) from error
+    with file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ClipUnreadable(f"{path} is no ordinary file, so not a clip", hint=_FORMATS_HINT)
+        if status.st_size == 0:
+            raise ClipUnreadable(f"{path.name} is empty (0 bytes)", hint="copy it again")
+        if status.st_size > MAX_BYTES:
+            raise BadInput(
+                f"{path.name} is {status.st_size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB is read",
+                hint="cut it to 5 to 60 s",
+            )
+        yield file
 
 
-def _picture(container: InputContainer, path: Path) -> VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
-        raise ClipUnreadable(f"{path.name} has no picture, only sound")
-    pixels = stream.width * stream.height
-    if not 0 < pixels <= MAX_PIXELS:
-        raise BadInput(
-            f"{path.name} is {stream.width}×{stream.height}; at most {MAX_PIXELS / 1e6:.0f} megapixels are read"
-        )
-    return stream
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _survey(container: InputContainer, path: Path) -> tuple[float, NDArray[np.float32] | None]:
-    """Walks through every packet: how long the picture really is, and the sound. Pictures are not decoded."""
-    picture = _picture(container, path)
-    voice = container.streams.best("audio")
-    sound = _Sound()
-    spans: list[tuple[float, float]] = []
-    for packet in container.demux([s for s in (picture, voice) if s is not None]):
-        if packet.stream is not picture:
-            sound.add(packet)
-        elif packet.pts is not None and packet.time_base is not None:
-            begin = float(packet.pts * packet.time_base)
-            spans.append((begin, begin + float((packet.duration or 0) * packet.time_base)))
-        if sound.seconds > MAX_SECONDS or (spans and spans[-1][1] - spans[0][0] > MAX_SECONDS):
-            raise BadInput(f"{path.name} is longer than {MAX_SECONDS:.0f} s", hint="cut it to 5 to 60 s")
-    if not spans:
-        raise ClipUnreadable(f"{path.name} holds no picture; it is damaged or truncated")
-    start = min(begin for begin, _ in spans)
-    seconds = max(end for _, end in spans) - start
-    _check_complete(container, picture, seconds, path)
-    return seconds, sound.since(start) if voice is not None else None
+def _digest(file: BinaryIO) -> str:
+    """Without moving the file's position, which is the child's."""
+    digest, at = hashlib.sha256(), 0
+    while block := os.pread(file.fileno(), 1 << 20, at):
+        digest.update(block)
+        at += len(block)
+    return digest.hexdigest()
 
 
-class _Sound:
-    """Sound as it comes, mono float32 at ``SAMPLE_RATE``."""
-
-    def __init__(self) -> None:
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        self._chunks: list[NDArray[np.float32]] = []
-        self._start: float | None = None
-        self._samples = 0
-
-    @property
-    def seconds(self) -> float:
-        return self._samples / SAMPLE_RATE
-
-    def add(self, packet: Packet) -> None:
-        try:
-            frames = packet.decode()
-        except FFmpegError:
-            # One bad packet of sound is a click; how much speech is left is judged later.
-            return
-        for frame in frames:
-            if isinstance(frame, AudioFrame):
-                self._start = frame.time if self._start is None else self._start
-                self._keep(frame)
-
-    def since(self, second: float) -> NDArray[np.float32]:
-        """All of it, on the picture's clock: the first sample is the one heard at ``second``."""
-        self._keep(None)
-        samples = np.clip(np.concatenate([np.zeros(0, np.float32), *self._chunks]), -1.0, 1.0)
-        shift = round(((self._start or 0.0) - second) * SAMPLE_RATE)
-        if shift > 0:
-            return np.concatenate([np.zeros(min(shift, int(MAX_SECONDS * SAMPLE_RATE)), np.float32), samples])
-        return samples[-shift:]
-
-    def _keep(self, frame: AudioFrame | None) -> None:
-        for out in self._resampler.resample(frame):
-            self._chunks.append(out.to_ndarray().reshape(-1).astype(np.float32))
-            self._samples += len(self._chunks[-1])
+def _job(
+    do: Literal["survey", "watch"],
+    *,
+    cpu_seconds: int,
+    rate: float = 0.0,
+    max_rate: float = 0.0,
+    start: float = 0.0,
+    seconds: float = 0.0,
+    fps: float = 0.0,
+) -> Job:
+    return Job(
+        do=do,
+        max_pixels=MAX_PIXELS,
+        max_seconds=MAX_SECONDS,
+        max_edge=MAX_EDGE,
+        grey_edge=GREY_EDGE,
+        memory=_MEMORY,
+        cpu_seconds=cpu_seconds,
+        rate=rate,
+        max_rate=max_rate,
+        start=start,
+        seconds=seconds,
+        fps=fps,
+    )
 
 
-def _check_complete(container: InputContainer, picture: VideoStream, seconds: float, path: Path) -> None:
-    if picture.duration is not None and picture.time_base is not None:
-        declared = float(picture.duration * picture.time_base)
-    else:
-        # Sound may outlast the picture; only a file with nothing but a picture promises its length this way.
-        declared = (container.duration or 0) / av.time_base if not container.streams.audio else 0.0
-    if declared - seconds > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
-        raise ClipUnreadable(f"{path.name} is truncated: it ends after {seconds:.1f} s of {declared:.1f} s")
+@contextmanager
+def _decoding(file: BinaryIO, path: Path, job: Job) -> Iterator[Messages]:
+    try:
+        with decoding(file, job) as messages:
+            yield messages
+    except DecoderDied as error:
+        raise ClipUnreadable(
+            f"{path.name} cannot be decoded: it is damaged ({error})", hint="film again, or convert it to MP4"
+        ) from error
+    except OSError as error:
+        raise ClipUnreadable(f"{path.name} cannot be read: {error.strerror or type(error).__name__}") from error
 
 
-def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
-    scale = min(1.0, MAX_EDGE / max(frame.width, frame.height))
-    pixels = frame.to_ndarray(format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale))
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+def _survey(messages: Messages, path: Path) -> tuple[Facts, bytearray, tuple[float, ...]]:
+    """The facts, the sound's bytes (float32) and its breaks."""
+    facts, sound, breaks = None, bytearray(), np.zeros(0)
+    most = int((MAX_SECONDS + 2) * SAMPLE_RATE) * 4
+    for header in messages:
+        if header.kind == b"E":
+            raise _refusal(path, messages.read(_size(header, REFUSAL.size)))
+        if header.kind == b"S":
+            sound += messages.read(_size(header, None, most - len(sound)))
+        elif header.kind == b"B":
+            breaks = np.frombuffer(messages.read(_size(header, None, 1 << 20)), np.float64)
+        elif header.kind == b"C":
+            facts = Facts(*FACTS.unpack(messages.read(_size(header, FACTS.size))))
+    if facts is None or not (0 <= facts.seconds <= MAX_SECONDS and 0 <= facts.fps <= 1e6 and len(sound) % 4 == 0):
+        raise DecoderDied("it said nonsense")
+    return facts, sound, tuple(float(second) for second in breaks)
 
 
-def _unreadable(path: Path, error: OSError | FFmpegError) -> ClipUnreadable:
-    # Some of PyAV's errors are OSErrors too.
-    if isinstance(error, FFmpegError):
-        return ClipUnreadable(f"{path.name} cannot be decoded: it is damaged or truncated")
-    return ClipUnreadable(f"{path.name} cannot be read: {error.strerror or type(error).__name__}")
+def _in_time(sound: bytearray, start: float) -> NDArray[np.float32]:
+    """On the picture's clock, of which the first sample is heard at second ``start``; no louder than 1."""
+    samples = np.frombuffer(sound, np.float32)
+    shift = round(min(max(start, -MAX_SECONDS), MAX_SECONDS) * SAMPLE_RATE) if math.isfinite(start) else 0
+    samples = np.concatenate([np.zeros(shift, np.float32), samples]) if shift > 0 else samples[-shift:]
+    peak = max(float(samples.max()), -float(samples.min())) if len(samples) else 0.0
+    if peak > 1:
+        # Several channels on one can exceed it; less loud is better than distorted.
+        samples /= np.float32(peak)
+    return samples
+
+
+def _frame(header: Header, messages: Messages) -> Frame:
+    grey_shape, shape = (header.grey_height, header.grey_width), (header.height, header.width, 3)
+    rich = header.width > 0
+    _size(header, math.prod(grey_shape) + (math.prod(shape) if rich else 0))
+    if header.kind != b"F" or not (0 < max(grey_shape) <= GREY_EDGE and max(shape[:2]) <= MAX_EDGE):
+        raise DecoderDied("it said nonsense")
+    grey = _upright(messages.picture(*grey_shape), header.turn)
+    return Frame(header.second, grey, _upright(messages.picture(*shape), header.turn) if rich else None)
+
+
+def _upright(picture: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    turned: NDArray[Any] = cv2.transpose(picture) if turn & 1 else picture
+    if turn & 6:
+        turned = cv2.flip(turned, {2: 1, 4: 0, 6: -1}[turn & 6])
+    return np.ascontiguousarray(turned, np.uint8)
+
+
+def _size(header: Header, expected: int | None, most: int = 0) -> int:
+    if header.size > most if expected is None else header.size != expected:
+        raise DecoderDied("it said nonsense")
+    return header.size
+
+
+def _refusal(path: Path, body: bytearray) -> EnrollError:
+    number, one, two = REFUSAL.unpack(body)
+    reason: Reason = REASONS[number] if number < len(REASONS) else "undecodable"
+    name = path.name
+    match reason:
+        case "not_video":
+            return ClipUnreadable(f"{name} is not a video, or it is damaged or truncated", hint=_FORMATS_HINT)
+        case "no_picture":
+            return ClipUnreadable(f"{name} has no picture, only sound", hint="film the person")
+        case "too_large":
+            return BadInput(
+                f"{name} is {one:.0f}×{two:.0f}; at most {MAX_PIXELS / 1e6:.0f} megapixels are read",
+                hint="film in 4K or less",
+            )
+        case "too_long":
+            return BadInput(f"{name} is longer than {one:.0f} s", hint="cut it to 5 to 60 s")
+        case "empty":
+            return ClipUnreadable(f"{name} holds no picture; it is damaged or truncated", hint="copy it again")
+        case "truncated":
+            return ClipUnreadable(
+                f"{name} is truncated: it ends after {one:.1f} s of {two:.1f} s", hint="copy it again, or film again"
+            )
+        case "unsupported":
+            return ClipUnreadable(
+                f"{name} is damaged, or in a format no camera writes", hint="convert it to H.264 in MP4"
+            )
+        case "limit":
+            return ClipUnreadable(f"{name} asks for more memory than a clip needs", hint="convert it to H.264 in MP4")
+        case _:
+            return ClipUnreadable(f"{name} cannot be decoded: it is damaged or truncated", hint="copy it again")

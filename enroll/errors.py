@@ -7,9 +7,11 @@
        │  ├─ ClipTooShort       clip_too_short
        │  ├─ NoFace             no_face
        │  ├─ FaceTooSmall       face_too_small
+       │  ├─ FaceCovered        face_covered
        │  ├─ SeveralPeople      several_people
        │  └─ NoSpeech           no_speech
        ├─ ConsentInvalid        consent_invalid
+       ├─ ChallengeFailed       challenge_failed
        ├─ ConsentExpired        consent_expired
        ├─ WeightsMissing        weights_missing
        │  ├─ WeightsChanged     weights_changed
@@ -25,12 +27,14 @@ from typing import ClassVar
 
 __all__ = [
     "BadInput",
+    "ChallengeFailed",
     "ClipTooShort",
     "ClipUnreadable",
     "ConsentExpired",
     "ConsentInvalid",
     "DownloadFailed",
     "EnrollError",
+    "FaceCovered",
     "FaceTooSmall",
     "KitError",
     "LicenceNotAccepted",
@@ -87,6 +91,10 @@ class FaceTooSmall(BadInput):
     code = "face_too_small"
 
 
+class FaceCovered(BadInput):
+    code = "face_covered"
+
+
 class SeveralPeople(BadInput):
     code = "several_people"
 
@@ -97,6 +105,12 @@ class NoSpeech(BadInput):
 
 class ConsentInvalid(EnrollError):
     code = "consent_invalid"
+
+
+class ChallengeFailed(EnrollError):
+    """The clip does not answer what its consent request asked for."""
+
+    code = "challenge_failed"
 
 
 class ConsentExpired(EnrollError):

@@ -29,7 +29,8 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
 
     Raises:
         BadInput: the identity's id is no UUID (it becomes a folder's name).
-        ConsentInvalid: the identity rests on another consent, or holds what this one does not cover.
+        ConsentInvalid: the identity rests on another consent, is from another clip than met its challenge, or holds
+            what this consent does not cover.
     """
     try:
         canonical = str(UUID(identity.identity_id)) == identity.identity_id
@@ -39,6 +40,8 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
         raise BadInput(f"identity id {identity.identity_id[:80]!r} is no UUID")
     if identity.consent_id != consent.consent_id:
         raise ConsentInvalid(f"identity rests on consent {identity.consent_id}, got {consent.consent_id}")
+    if consent.evidence is not None and consent.evidence.clip_sha256 != identity.clip_sha256:
+        raise ConsentInvalid(f"the challenge for @{consent.handle} was met by another clip than the identity is from")
     held: set[str] = {embedding.modality for embedding in identity.embeddings.values()}
     held |= {"face" if crop.kind == "head" else "body" for crop in identity.crops}
     held |= {"voice"} if identity.speech is not None else set()

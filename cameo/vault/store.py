@@ -23,6 +23,7 @@ from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, Sto
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
+from cameo.vault.challenges import require_unused, use
 from cameo.vault.cipher import random_key, seal, wipe
 from cameo.vault.database import Database
 from cameo.vault.duplicates import Duplicates
@@ -111,6 +112,7 @@ class Vault:
             Revoked: this very consent was revoked.
             AlreadyEnrolled: they are here under another handle, as far as face or voice tells (see ``duplicates``).
             EnrollmentRefused: they left and asked not to be enrolled again.
+            ChallengeUsed: the challenge it rests on, or the clip that met it, has served before.
         """
         consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
         require_covered(identity, consent)
@@ -122,6 +124,7 @@ class Vault:
         with self._database.transaction() as session:
             require_new(session, self._people, identity)
             despite = require_stranger(session, self._people, self._duplicates, identity, again=again)
+            use(session, self._secrets.master, consent, at=_seconds(now))
             try:
                 self._blobs.write(owner.identity_id, "identity", sealed)
                 row = admit(
@@ -142,6 +145,15 @@ class Vault:
                 raise
         return entry
 
+    def require_unused(self, consent: ConsentRecord) -> None:
+        """Whether a request's challenge can still be answered, before anybody looks at the clip.
+
+        Raises:
+            ChallengeUsed: it was answered before.
+        """
+        with self._database.transaction() as session:
+            require_unused(session, self._secrets.master, consent)
+
     def cast(self) -> tuple[CastEntry, ...]:
         """Everyone who is enrolled, by handle; those who revoked are not among them."""
         with self._database.transaction() as session:
@@ -160,6 +172,15 @@ class Vault:
             if isinstance(row, Tombstone):
                 return self._people.entry_of_revoked(session, row, handle)
             return self._people.entry(session, row, self._clock())
+
+    def consent(self, handle: str) -> ConsentRecord:
+        """The consent one living person's identity rests on.
+
+        Raises:
+            Revoked, UnknownHandle: there is none.
+        """
+        with self._database.transaction() as session:
+            return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
 
     def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate") -> Lease:
         """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.

@@ -1,0 +1,114 @@
+"""Starts the decoder's process, reads what it says, and leaves nothing of it behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enroll.decoder.wire import HEADER, Header, Job
+
+__all__ = ["STALL_SECONDS", "DecoderDied", "Messages", "decoding"]
+
+STALL_SECONDS = 8.0
+"""Without a sign of life for so long, the decoder is stopped."""
+
+# The child gets our import path and nothing else of us: no site, no user's environment, no working directory.
+_START = "import sys; sys.path[:] = sys.argv[1:-1]; from enroll.decoder.child import main; main()"
+_ROOT = str(Path(__file__).resolve().parents[2])
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_SETTINGS = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_PIPE_BYTES = 1 << 20
+
+
+class DecoderDied(Exception):
+    """It crashed, hit a limit, went silent, or said what it must not say."""
+
+
+class Messages:
+    """What the child says, in order. Sizes are the caller's to check before it reads on."""
+
+    def __init__(self, pipe: FileIO) -> None:
+        self._pipe = pipe
+        self._poll = select.poll()
+        self._poll.register(pipe, select.POLLIN)
+
+    def __iter__(self) -> Iterator[Header]:
+        """Headers up to the end; whoever gets one reads its ``size`` bytes before the next."""
+        while True:
+            header = Header(*HEADER.unpack(self.read(HEADER.size)))
+            if header.kind == b"Z":
+                return
+            if header.kind != b"T":
+                yield header
+
+    def read(self, size: int) -> bytearray:
+        data = bytearray(size)
+        self._fill(memoryview(data))
+        return data
+
+    def picture(self, *shape: int) -> NDArray[np.uint8]:
+        made = np.empty(shape, np.uint8)
+        self._fill(made.data.cast("B"))
+        return made
+
+    def _fill(self, view: memoryview) -> None:
+        while view:
+            if not self._poll.poll(STALL_SECONDS * 1000):
+                raise DecoderDied("no progress")
+            count = self._pipe.readinto(view)
+            if not count:
+                raise DecoderDied("it ended early")
+            view = view[count:]
+
+
+@contextmanager
+def decoding(file: BinaryIO, job: Job) -> Iterator[Messages]:
+    """Runs a job on an open file. Whichever way the block is left, the process is gone afterwards.
+
+    Args:
+        file: an ordinary file; the child reads it through this descriptor and can open no other.
+        job: what to do.
+    """
+    path = [_ROOT, *(str(Path(entry).resolve()) for entry in sys.path if entry)]
+    process = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
+        [sys.executable, "-I", "-S", "-c", _START, *path, json.dumps(job.as_dict())],
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        cwd="/",
+        env=_SETTINGS | {name: os.environ[name] for name in _KEPT if name in os.environ},
+        # Ctrl-C is for us; we end the child ourselves.
+        process_group=0,
+    )
+    pipe = cast(FileIO, process.stdout)
+    try:
+        _widen(pipe)
+        yield Messages(pipe)
+    finally:
+        process.kill()
+        process.wait()
+        pipe.close()
+
+
+def _widen(pipe: FileIO) -> None:
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:
+        # A user may have only so much of it; the ordinary size works too.
+        return
