@@ -58,7 +58,8 @@ def enroll(
             request will do if the clip meets its challenge; ``ConsentRecord.fulfil`` then makes a consent of it, with
             ``Findings.liveness``.
         handle: the name used in prompts; must be the consent's. None takes the consent's.
-        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine.
+        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine and whose
+            licence is one this home works under (``registry.default``).
         subject: which of several people it is, counted from the left; None when the clip is to say so itself.
         trusted: thumbprints of the keys whose signature on a consent counts; see ``ConsentRecord.verify``.
         now: the moment that counts for the consent; the clock's when None.
