@@ -34,7 +34,10 @@ from enroll.errors import ConsentExpired
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
     from cameo.marks import Authority
+    from enroll.evidence import Capture
+    from enroll.findings import Findings
     from enroll.identity import Identity
+    from enroll.liveness import Liveness
 
 __all__ = ["Progress", "Studio", "default_home"]
 
@@ -114,35 +117,63 @@ class Studio:
         *,
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
+        capture: Capture = "upload",
         progress: Progress | None = None,
+        onlooker: Callable[[Findings], None] | None = None,
     ) -> Identity:
         """Learn the person in a clip and keep them. All or nothing.
+
+        A clip that meets the challenge of its consent raises the consent's assurance, and makes a consent of a mere
+        request; what is stored is the record that says so, under this home's signature.
 
         Args:
             clip: a video file.
             consent: the record, or its file.
             handle: must be the consent's; None takes it.
             encoders: see ``enroll.enroll``.
+            capture: ``camera`` if the operator's own program recorded the clip from a camera. Nothing can check it.
+            onlooker: called once with all that was found in the clip.
 
         Returns:
             What was stored, in the clear: do not write it anywhere.
 
         Raises:
             HandleTaken: somebody is enrolled under this handle.
+            ChallengeUsed: the challenge, or the clip that meets it, has served before.
             EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
         """
         record = consent if isinstance(consent, ConsentRecord) else ConsentRecord.load(Path(consent))
         wanted = _handle(handle) if handle is not None else None
         # Both would be found later too; a minute of looking at the clip later.
-        record.verify(trusted=self.vault.trusted, handle=wanted)
+        record.verify(trusted=self.vault.trusted, handle=wanted, request=True)
         self._require_free(record)
+        if record.assurance == "requested":
+            self.vault.require_unused(record)
         if progress is not None:
             progress("opening the encoders", 0.0)
         from enroll.pipeline import enroll
 
+        answers: list[Liveness | None] = []
+
+        def look(findings: Findings) -> None:
+            answers.append(findings.liveness)
+            if onlooker is not None:
+                onlooker(findings)
+
         identity = enroll(
-            Path(clip), record, handle=wanted, encoders=encoders, trusted=self.vault.trusted, progress=progress
+            Path(clip),
+            record,
+            handle=wanted,
+            encoders=encoders,
+            trusted=self.vault.trusted,
+            progress=progress,
+            onlooker=look,
         )
+        liveness = answers[-1]
+        if liveness is not None and liveness.level != "none":
+            record = record.fulfil(
+                liveness, clip_sha256=identity.clip_sha256, key=self.vault.operator, capture=capture
+            )
         self.vault.put(identity, record)
         return identity
 
@@ -153,6 +184,10 @@ class Studio:
     def show(self, handle: str) -> CastEntry:
         """One person: coverage, consent, grants, number of scenes."""
         return self.vault.show(_handle(handle))
+
+    def consent(self, handle: str) -> ConsentRecord:
+        """The consent a person's identity rests on, as it is kept: with its assurance and the evidence of it."""
+        return self.vault.consent(_handle(handle))
 
     def allow(self, handle: str, *, user: str) -> CastEntry:
         """Let a user put this person into scenes."""

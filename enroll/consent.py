@@ -336,8 +336,7 @@ class ConsentRecord(BaseModel):
         self._require_in_force(moment)
         if self.evidence is not None:
             raise ConsentInvalid(f"the challenge of consent {self.consent_id} was met already", hint=_NEW_HINT)
-        if liveness.level == "none" or liveness.digits is None:
-            raise self._unmet(liveness)
+        digits = self.require_met(liveness)
         turns = (liveness.turns[0].begin, liveness.turns[-1].end) if liveness.level == "live" else None
         fields = {
             **self.model_dump(),
@@ -350,7 +349,7 @@ class ConsentRecord(BaseModel):
                 "clip_sha256": clip_sha256,
                 "judged": moment,
                 "captured": liveness.captured,
-                "digits": _rounded(liveness.digits),
+                "digits": _rounded(digits),
                 "turns": _rounded(turns) if turns is not None else None,
                 "mirrored": liveness.mirrored,
                 "versions": {"digits": recogniser(), "rules": _RULES},
@@ -407,11 +406,22 @@ class ConsentRecord(BaseModel):
                 hint=f"{_NEW_HINT}; or {_ATTEST_HINT}",
             )
 
-    def _unmet(self, liveness: Liveness) -> ChallengeFailed:
-        first = next(iter(liveness.failed), None)
-        why = f"{first.name}: {first.problem}" if first is not None else "nothing was judged"
+    def awaits_answer(self, now: datetime) -> bool:
+        """Whether a clip that meets the challenge at this moment would say more than the record does."""
+        return self.evidence is None and now <= self.challenge.valid_until
+
+    def require_met(self, liveness: Liveness | None) -> tuple[float, float]:
+        """Where in the clip the digits were said, seconds.
+
+        Raises:
+            ChallengeFailed: the clip does not meet the challenge; the message says which check failed.
+        """
+        if liveness is not None and liveness.level != "none" and liveness.digits is not None:
+            return liveness.digits
+        first = next((check for check in liveness.failed if check.name != "turns"), None) if liveness else None
+        why = f"{first.name}: {first.problem}" if first is not None else "it was not judged"
         retake = f"{first.advice}, then film again" if first is not None else "film again"
-        return ChallengeFailed(
+        raise ChallengeFailed(
             f"the clip does not meet the challenge for @{self.handle} ({why})", hint=f"{retake}; or {_ATTEST_HINT}"
         )
 

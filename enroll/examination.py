@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from enroll.attribution import Attribution, attribute, subject_speech
+from enroll.background import Spans
 from enroll.clip import Clip
+from enroll.consent import Challenge
 from enroll.encoders.base import Encoder
 from enroll.errors import KitError, NoSpeech
 from enroll.findings import Findings
+from enroll.liveness import Liveness, judge
 from enroll.sightings import watch
 from enroll.subject import Person, choose, find_people
 from enroll.sync import Agreement
@@ -24,6 +28,8 @@ def examine(
     *,
     voice: bool,
     subject: int | None = None,
+    challenge: Challenge | None = None,
+    now: datetime | None = None,
     tell: Callable[[str, float], None] = lambda stage, share: None,
 ) -> Findings:
     """Looks and listens. What is wrong with the clip is not raised: it is ``Findings.refusal``.
@@ -34,6 +40,8 @@ def examine(
         voice: whether the consent covers the voice, so that speech must be found. Without it the sound still helps to
             tell who of several people speaks.
         subject: see ``choose``.
+        challenge: what the clip may answer; None to leave that alone. ``Findings.liveness`` says how it did.
+        now: the moment that counts for the challenge; the clock's when None.
         tell: called with what is being done and the share of it that is done.
     """
     findings = Findings(clip)
@@ -51,6 +59,9 @@ def examine(
         if voice:
             findings = _hear(findings, needed=True)
             findings = replace(findings, heard=_speech(findings, chosen))
+        if challenge is not None:
+            tell("judging the challenge", 0.95)
+            findings = replace(findings, liveness=_answer(findings, chosen, challenge, now or datetime.now(UTC)))
     except KitError as refusal:
         findings = replace(findings, refusal=refusal)
     return findings
@@ -61,6 +72,30 @@ def _speech(findings: Findings, subject: Person) -> Heard | None:
     if hearing is None or attribution is None or sound is None:
         return None
     return subject_speech(hearing, attribution, subject.number - 1, sound)
+
+
+def _answer(findings: Findings, subject: Person, challenge: Challenge, now: datetime) -> Liveness:
+    clip, sightings = findings.clip, findings.sightings
+    return judge(
+        challenge,
+        subject.head,
+        _own_speech(findings, subject),
+        clip.sound,
+        sightings.cuts if sightings is not None else (),
+        clip.sound_breaks,
+        captured=clip.captured,
+        now=now,
+    )
+
+
+def _own_speech(findings: Findings, subject: Person) -> Spans:
+    """All the subject's speech, however long; where one person is seen and one voice heard, that voice's."""
+    hearing, attribution = findings.hearing, findings.attribution
+    if hearing is None or attribution is None:
+        return ()
+    alone = len(findings.people) == 1 and len(hearing.speakers) == 1
+    mine = attribution.speakers(subject.number - 1) or ((1,) if alone else ())
+    return sorted(span for speaker in hearing.speakers if speaker.number in mine for span in speaker.spans)
 
 
 def _hear(findings: Findings, *, needed: bool) -> Findings:

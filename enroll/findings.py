@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enroll.attribution import Attribution
 from enroll.clip import Clip
 from enroll.errors import KitError
+from enroll.liveness import Liveness
 from enroll.sightings import Sightings
 from enroll.subject import Person
 from enroll.voice import Heard, Hearing
@@ -27,6 +28,7 @@ class Findings:
     hearing: who speaks when; None without speech, and where nobody listened.
     attribution: whose mouth makes which voice, heads in the order of ``people``; None likewise.
     heard: the subject's speech; None likewise.
+    liveness: how the challenge of the consent was answered; None where there was none to answer, or nobody to do it.
     refusal: why nobody is enrolled; None when somebody is.
     """
 
@@ -37,4 +39,5 @@ class Findings:
     hearing: Hearing | None = None
     attribution: Attribution | None = None
     heard: Heard | None = None
+    liveness: Liveness | None = None
     refusal: KitError | None = None

@@ -52,7 +52,9 @@ def enroll(
 
     Args:
         clip: a video file.
-        consent: what the person agreed to; verified before the clip is opened. Its scope decides what is learnt.
+        consent: what the person agreed to; verified before the clip is opened. Its scope decides what is learnt. A
+            request will do if the clip meets its challenge; ``ConsentRecord.fulfil`` then makes a consent of it, with
+            ``Findings.liveness``.
         handle: the name used in prompts; must be the consent's. None takes the consent's.
         encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine.
         subject: which of several people it is, counted from the left; None when the clip is to say so itself.
@@ -63,12 +65,14 @@ def enroll(
 
     Raises:
         ConsentInvalid, ConsentExpired: the consent does not hold for this, now.
+        ChallengeFailed: the consent is a request, and the clip does not meet its challenge.
         ClipUnreadable, ClipTooShort, BadInput: the file cannot serve.
         NoFace, FaceTooSmall, FaceCovered, SeveralPeople, NoSpeech: what is in it cannot serve.
         WeightsMissing: an encoder that was asked for is not on this machine.
     """
     tell = progress or (lambda stage, share: None)
-    consent.verify(now=now, trusted=trusted, handle=handle)
+    moment = now or datetime.now(UTC)
+    consent.verify(now=moment, trusted=trusted, handle=handle, request=True)
     chosen = {modality: _encoders(modality, encoders) for modality in consent.scope}
 
     tell("reading the clip", 0.0)
@@ -79,14 +83,18 @@ def enroll(
         faces,
         voice="voice" in consent.scope,
         subject=subject,
+        challenge=consent.challenge if consent.awaits_answer(moment) else None,
+        now=moment,
         tell=lambda stage, share: tell(stage, 0.05 + 0.75 * share),
     )
     if onlooker is not None:
         onlooker(findings)
     if findings.refusal is not None:
         raise findings.refusal
+    if consent.assurance == "requested":
+        consent.require_met(findings.liveness)
     tell("learning the person", 0.8)
-    identity = _learn(findings, consent, chosen, faces, now or datetime.now(UTC))
+    identity = _learn(findings, consent, chosen, faces, moment)
     tell("done", 1.0)
     return identity
 

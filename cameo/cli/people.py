@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -14,6 +14,10 @@ from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
 from cameo.vault import CastEntry
 from enroll.consent import ConsentRecord
+
+if TYPE_CHECKING:
+    from enroll.findings import Findings
+    from enroll.liveness import Liveness
 
 __all__ = ["register"]
 
@@ -39,6 +43,10 @@ def enroll(
             "used commercially; with CAMEO_LICENCE=any, all that are here.",
         ),
     ] = None,
+    capture: Annotated[
+        Literal["upload", "camera"],
+        typer.Option("--capture", help="How the clip came: camera, if your own program recorded it from one."),
+    ] = "upload",
 ) -> Answer:
     """Learn a person from a clip and keep them in the vault."""
     record = ConsentRecord.load(consent)
@@ -47,12 +55,23 @@ def enroll(
 
         check_target(report)
     studio = Studio()
+    found: list[Findings] = []
     with progress_bar("enroll") as progress:
-        identity = studio.enroll(clip, record, handle=handle, encoders=split(encoders) or None, progress=progress)
+        identity = studio.enroll(
+            clip,
+            record,
+            handle=handle,
+            encoders=split(encoders) or None,
+            capture=capture,
+            progress=progress,
+            onlooker=found.append,
+        )
+    record = studio.consent(identity.handle)
     if report is not None:
         from enroll.report import write_report
 
         write_report(report, identity, record)
+    liveness = found[-1].liveness
     entry = studio.show(identity.handle)
     payload = {
         "handle": entry.handle,
@@ -60,8 +79,10 @@ def enroll(
         "embeddings": _embeddings(entry),
         "coverage": entry.model_dump(mode="json")["coverage"],
         "consent": consent_summary(record),
+        "challenge": _answered(liveness),
     }
-    return Answer(payload, (f"@{entry.handle} is enrolled.", *_about(entry), *_advice(entry)))
+    shown = (f"@{entry.handle} is enrolled.", *_about(entry), *_unmet(liveness), *_advice(entry))
+    return Answer(payload, shown)
 
 
 def cast() -> Answer:
@@ -140,6 +161,23 @@ def _embeddings(entry: CastEntry) -> dict[str, dict[str, Any]]:
     }
 
 
+def _answered(liveness: Liveness | None) -> dict[str, Any] | None:
+    """Which checks of a live challenge passed; None where there was none to answer."""
+    if liveness is None:
+        return None
+    checks = [
+        {"name": check.name, "passed": check.passed, "found": check.found, "problem": check.problem}
+        for check in liveness.checks
+    ]
+    return {"level": liveness.level, "checks": checks}
+
+
+def _unmet(liveness: Liveness | None) -> list[str]:
+    """What kept a clip from being called live."""
+    failed = liveness.failed if liveness is not None else ()
+    return [f"  not live: {check.name}: {plain(check.problem)}" for check in failed if check.found != "not judged"]
+
+
 def _about(entry: CastEntry) -> list[str]:
     lines = []
     for space, e in entry.embeddings.items():
@@ -150,7 +188,9 @@ def _about(entry: CastEntry) -> list[str]:
     if (seen := entry.coverage) is not None and seen.yaw is not None:
         lines.append(f"  seen   yaw {seen.yaw[0]:+.0f}° to {seen.yaw[1]:+.0f}°, face {seen.face_px:.0f} px high")
     if entry.consent is not None:
-        lines.append(f"  for    {', '.join(entry.consent.uses)}; consent {entry.consent.assurance}, {entry.consent_id}")
+        how = f" from a {entry.consent.capture}" if entry.consent.capture == "camera" else ""
+        lines.append(f"  for    {', '.join(entry.consent.uses)}")
+        lines.append(f"  by     consent {entry.consent_id}, {entry.consent.assurance}{how}")
         lines.append(f"  users  {', '.join(entry.grants)}")
     lines.append(f"  in     {entry.uses} scenes")
     return lines

@@ -28,7 +28,8 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
 
     Raises:
         BadInput: the identity's id is no UUID (it becomes a folder's name).
-        ConsentInvalid: the identity rests on another consent, was learnt from another clip than met its challenge, or holds what this one does not cover.
+        ConsentInvalid: the identity rests on another consent, is from another clip than met its challenge, or holds
+            what this consent does not cover.
     """
     try:
         canonical = str(UUID(identity.identity_id)) == identity.identity_id

@@ -154,6 +154,15 @@ class Vault:
                 return self._people.entry_of_revoked(session, row, handle)
             return self._people.entry(session, row, self._clock())
 
+    def consent(self, handle: str) -> ConsentRecord:
+        """The consent one living person's identity rests on.
+
+        Raises:
+            Revoked, UnknownHandle: there is none.
+        """
+        with self._database.transaction() as session:
+            return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
+
     def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate") -> Lease:
         """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.
 
