@@ -27,6 +27,7 @@ from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, U
 from cameo.results import CheckResult, SceneResult
 from cameo.script import parse
 from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from cameo.vault.duplicates import with_guard
 from cameo.vault.grants import principal
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
@@ -117,6 +118,7 @@ class Studio:
         *,
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
+        again: bool = False,
         capture: Capture = "upload",
         progress: Progress | None = None,
         onlooker: Callable[[Findings], None] | None = None,
@@ -130,7 +132,8 @@ class Studio:
             clip: a video file.
             consent: the record, or its file.
             handle: must be the consent's; None takes it.
-            encoders: see ``enroll.enroll``.
+            encoders: see ``enroll.enroll``. The space by which duplicates are noticed is always among them.
+            again: keep them although they are taken for somebody who is enrolled here: a twin, a second persona.
             capture: ``camera`` if the operator's own program recorded the clip from a camera. Nothing can check it.
             onlooker: called once with all that was found in the clip.
 
@@ -139,6 +142,8 @@ class Studio:
 
         Raises:
             HandleTaken: somebody is enrolled under this handle.
+            AlreadyEnrolled: the person is enrolled under another one.
+            EnrollmentRefused: they left and asked not to be enrolled again.
             ChallengeUsed: the challenge, or the clip that meets it, has served before.
             EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
         """
@@ -164,17 +169,15 @@ class Studio:
             Path(clip),
             record,
             handle=wanted,
-            encoders=encoders,
+            encoders=with_guard(encoders, record.scope),
             trusted=self.vault.trusted,
             progress=progress,
             onlooker=look,
         )
         liveness = answers[-1]
         if liveness is not None and liveness.level != "none":
-            record = record.fulfil(
-                liveness, clip_sha256=identity.clip_sha256, key=self.vault.operator, capture=capture
-            )
-        self.vault.put(identity, record)
+            record = record.fulfil(liveness, clip_sha256=identity.clip_sha256, key=self.vault.operator, capture=capture)
+        self.vault.put(identity, record, again=again)
         return identity
 
     def cast(self) -> tuple[CastEntry, ...]:
@@ -197,9 +200,16 @@ class Studio:
         """Take that back."""
         return self.vault.deny(_handle(handle), user)
 
-    def revoke(self, handle: str, *, reason: str | None = None) -> Certificate:
-        """End an identity: its key is destroyed first, then everything else. There is no way back."""
-        return self.vault.revoke(_handle(handle), reason)
+    def revoke(self, handle: str, *, reason: str | None = None, never_again: bool = False) -> Certificate:
+        """End an identity: its key is destroyed first, then everything else. There is no way back.
+
+        ``never_again``: the person asks not to be enrolled again; see ``Vault.revoke``.
+        """
+        return self.vault.revoke(_handle(handle), reason, never_again=never_again)
+
+    def unbar(self, certificate_id: str) -> None:
+        """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""
+        self.vault.unbar(certificate_id)
 
     def verify_log(self) -> LedgerHead:
         """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""

@@ -12,7 +12,7 @@ from enroll.fields import Moment
 __all__ = ["Capture", "CheckName", "Evidence", "Level"]
 
 Level = Literal["none", "spoken", "live"]
-"""``spoken``: the person said the numbers, seen and heard, in one piece and in time. ``live``: and turned their head."""
+"""``spoken``: the person said the numbers, seen and heard, in one piece and in time. ``live``: and turned as asked."""
 
 CheckName = Literal["time", "picture", "sound", "digits", "voice", "face", "mouth", "turns"]
 """Time: answered while the challenge was good. Picture, sound: in one piece. Digits, turns: as asked, in order. Voice:

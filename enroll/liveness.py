@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -267,7 +268,7 @@ def _gaps(head: HeadTrack, begin: float, end: float) -> Iterator[tuple[float, fl
     """Stretches from one sight of the head to the next, between two moments."""
     inside = head.seconds[(head.seconds > begin) & (head.seconds < end)]
     moments = [begin, *(float(second) for second in inside), end]
-    yield from zip(moments[:-1], moments[1:], strict=True)
+    yield from pairwise(moments)
 
 
 def _longest_gap(head: HeadTrack, begin: float, end: float) -> float:

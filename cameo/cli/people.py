@@ -1,4 +1,4 @@
-"""``cameo enroll``, ``cast``, ``show``, ``allow``, ``deny``, ``revoke``: the people of this home."""
+"""``cameo enroll``, ``cast``, ``show``, ``allow``, ``deny``, ``revoke``, ``unbar``: the people of this home."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cameo.cli.consent import consent_summary
 from cameo.cli.options import Command, Handle, User, split
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
-from cameo.vault import CastEntry
+from cameo.vault import CastEntry, Certificate
 from enroll.consent import ConsentRecord
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["register"]
 
 
 def register(root: typer.Typer) -> None:
-    for command in (enroll, cast, show, allow, deny, revoke):
+    for command in (enroll, cast, show, allow, deny, revoke, unbar):
         root.command(cls=Command)(command)
 
 
@@ -43,6 +43,9 @@ def enroll(
             "used commercially; with CAMEO_LICENCE=any, all that are here.",
         ),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Although they are taken for somebody here: a twin, a second persona.")
+    ] = False,
     capture: Annotated[
         Literal["upload", "camera"],
         typer.Option("--capture", help="How the clip came: camera, if your own program recorded it from one."),
@@ -62,6 +65,7 @@ def enroll(
             record,
             handle=handle,
             encoders=split(encoders) or None,
+            again=again,
             capture=capture,
             progress=progress,
             onlooker=found.append,
@@ -118,13 +122,17 @@ def revoke(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the deletion certificate here.")
     ] = None,
+    never_again: Annotated[
+        bool,
+        typer.Option("--never-again", help="They ask not to be enrolled again: a keyed sketch stays and refuses it."),
+    ] = False,
 ) -> Answer:
     """End an identity: its key is destroyed first, then all the rest. There is no way back."""
     if out is not None:
         from cameo.scene import check_target
 
         check_target(out)
-    certificate = Studio().revoke(handle, reason=reason)
+    certificate = Studio().revoke(handle, reason=reason, never_again=never_again)
     if out is not None:
         certificate.save(out)
     gone = certificate.destroyed
@@ -133,10 +141,29 @@ def revoke(
         (
             f"@{handle.removeprefix('@').lower()} is revoked since {certificate.revoked:%Y-%m-%d %H:%M:%S} UTC.",
             f"Destroyed: {gone.keys} key, {gone.blobs} sealed files, {gone.consent_records} consent, "
-            f"{gone.grants} grants, the details of {gone.scene_details} scenes.",
+            f"{gone.grants} grants, the details of {gone.scene_details} scenes, {gone.sketches} sketches.",
+            *_kept(certificate),
             f"Certificate {certificate.certificate_id}{f' in {plain(out)}' if out else ''}.",
         ),
     )
+
+
+def unbar(
+    certificate: Annotated[
+        str, typer.Argument(metavar="CERTIFICATE", help="Their deletion certificate: its id, or the file.")
+    ],
+) -> Answer:
+    """Let somebody be enrolled again who had asked not to be. Only they hold the certificate."""
+    path = Path(certificate)
+    certificate_id = Certificate.load(path).certificate_id if path.suffix == ".json" else certificate
+    Studio().unbar(certificate_id)
+    return Answer({"certificate_id": certificate_id}, (f"What certificate {plain(certificate_id)} kept is gone.",))
+
+
+def _kept(certificate: Certificate) -> tuple[str, ...]:
+    if certificate.kept is None:
+        return ()
+    return (f"Kept, to refuse a new enrollment: {certificate.kept.sketches} sketches, until: cameo unbar",)
 
 
 def _grants(entry: CastEntry) -> Answer:

@@ -16,6 +16,7 @@ from cameo.cli.options import Command, Out
 from cameo.cli.terminal import Answer, plain, progress_bar, tell
 from cameo.errors import InputRefused, UsageError
 from cameo.studio import Studio
+from enroll.consent import ConsentRecord
 
 __all__ = ["register"]
 
@@ -43,6 +44,10 @@ def synth(
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="FILE", help="Write what is in the clip to this JSON file.")
     ] = None,
+    consent: Annotated[
+        Path | None,
+        typer.Option("--consent", metavar="FILE", help="Answer the challenge of this consent request, in about 11 s."),
+    ] = None,
 ) -> Answer:
     """Make a clip of people who do not exist."""
     from cameo.scene import check_target, write_scene
@@ -53,9 +58,17 @@ def synth(
         check_target(path)
     import numpy as np
 
-    from cameo.synth.clips import make_clip
+    if consent is not None:
+        from cameo.synth.answers import make_answer
 
-    made = make_clip(seed, clip, people=people, seconds=seconds, size=size)
+        if people != 1:
+            raise UsageError(f"--people is {people}, a challenge is answered by one", hint="leave --people out")
+        challenge = ConsentRecord.load(consent).challenge
+        made = make_answer(seed, challenge.digits, challenge.turns, clip, size=size)
+    else:
+        from cameo.synth.clips import make_clip
+
+        made = make_clip(seed, clip, people=people, seconds=seconds, size=size)
     info = write_scene(out, made.frames, made.sound.astype(np.float32), made.fps, made.sample_rate, made.caption)
     if truth:
         try:
