@@ -92,6 +92,7 @@ def render_report(consent: ConsentRecord, findings: Findings, identity: Identity
         voices=words.voices(findings),
         sound=words.sound(findings),
         map=coverage_map(drawn, views, seconds) if not choice else None,
+        range_words=words.from_to,
         coverage=identity.coverage if identity is not None else None,
         heads=_crops(identity, "head"),
         bodies=_crops(identity, "body"),
@@ -132,7 +133,7 @@ def _crops(identity: Identity | None, kind: CropKind) -> list[dict[str, str]]:
     return [
         {
             "src": data_uri(crop.pixels),
-            "says": f"{crop.second:.1f} s, yaw {crop.pose.yaw:+.0f}°, quality {crop.quality:.2f}",
+            "says": f"{crop.second:.1f} s, yaw {words.degrees(crop.pose.yaw)}, quality {crop.quality:.2f}",
         }
         for crop in (identity.crops_of(kind) if identity is not None else ())
     ]

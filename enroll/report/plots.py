@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from enroll.background import Spans
 from enroll.clip import SAMPLE_RATE
 from enroll.identity import Pose, View
+from enroll.report.words import from_to
 from enroll.subject import Person
 
 __all__ = ["Band", "Cell", "Map", "Plot", "Tick", "coverage_map", "pose_plots", "quality_plot", "spans_of", "ticks"]
@@ -117,7 +118,7 @@ def pose_plots(person: Person, seconds: float, cuts: Sequence[float]) -> tuple[P
         y = np.clip(500 - 500 * angles[keep] / reach, 0, 1000)
         pen = _breaks(head.seconds[keep], cuts, _GAP * max(1, keep.step / 5))
         low, high = np.percentile(angles, (2, 98))
-        says = f"{name.lower()} from {low:+.0f}° to {high:+.0f}°; {sense}"
+        says = f"{name.lower()} from {from_to((float(low), float(high)))}; {sense}"
         marks = (Tick(0, f"+{reach}°"), Tick(50, "0°"), Tick(100, f"−{reach}°"))
         plots.append(Plot(name, "°", _path(x, y, pen), "", marks, says))
     return tuple(plots)

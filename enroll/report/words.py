@@ -17,6 +17,8 @@ __all__ = [
     "at_a_glance",
     "checks",
     "cuts",
+    "degrees",
+    "from_to",
     "kept",
     "left",
     "of_person",
@@ -60,7 +62,8 @@ class Answered:
 
 def at_a_glance(consent: ConsentRecord, findings: Findings, identity: Identity | None) -> list[Fact]:
     """The few figures to look at first."""
-    facts = [("Clip", f"{findings.clip.seconds:.1f} s, {findings.clip.width} × {findings.clip.height}")]
+    clip = findings.clip
+    facts = [("Clip", f"{clip.seconds:.1f} s"), ("Picture", f"{clip.width} × {clip.height}")]
     if findings.people:
         who = (
             f"person {findings.subject.number} of {len(findings.people)}"
@@ -71,7 +74,7 @@ def at_a_glance(consent: ConsentRecord, findings: Findings, identity: Identity |
     if findings.subject is not None:
         facts.append(("Face", f"{findings.subject.height:.0f} px high"))
     if identity is not None and (seen := identity.coverage.yaw) is not None:
-        facts.append(("Head turned", f"{seen[0]:+.0f}° to {seen[1]:+.0f}°"))
+        facts.append(("Head turned", from_to(seen)))
     if findings.heard is not None:
         facts.append(("Speech", f"{findings.heard.seconds:.1f} s"))
     if identity is not None:
@@ -79,17 +82,28 @@ def at_a_glance(consent: ConsentRecord, findings: Findings, identity: Identity |
     return facts
 
 
+def from_to(angles: tuple[float, float]) -> str:
+    """A range of degrees."""
+    low, high = (degrees(angle) for angle in angles)
+    return f"{low} to {high}"
+
+
+def degrees(angle: float) -> str:
+    """With its sign, and a minus that is one."""
+    return f"{angle:+.0f}°".replace("-", "−")
+
+
 def of_person(person: Person, findings: Findings) -> list[Fact]:
     """What is known of somebody in the clip."""
     facts = [
-        ("In the picture", f"{100 * person.presence:.0f} % of the clip"),
-        ("Faces the camera", f"{100 * person.facing:.0f} % of that"),
-        ("Face", f"{person.height:.0f} px high"),
+        ("In the picture", f"{100 * person.presence:.0f} %"),
+        ("Faces the camera", f"{100 * person.facing:.0f} %"),
+        ("Face height", f"{person.height:.0f} px"),
     ]
     if findings.hearing is not None and findings.attribution is not None:
         mine = findings.attribution.speakers(person.number - 1)
         spoken = sum(speaker.seconds for speaker in findings.hearing.speakers if speaker.number in mine)
-        facts.append(("Speaks", f"{spoken:.1f} s" if mine else "not for sure"))
+        facts.append(("Speaks", f"{spoken:.1f} s" if mine else "unclear"))
     return facts
 
 
@@ -129,7 +143,7 @@ def voices(findings: Findings) -> list[str]:
                 "person, so it was taken for theirs."
             )
         else:
-            said.append(f"Voice {speaker.number} could not be tied to one mouth for sure. It was not used.")
+            said.append(f"Voice {speaker.number} could not be tied to one mouth for sure, and is not used.")
     return said
 
 
