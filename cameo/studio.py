@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from enroll.identity import Identity
     from enroll.liveness import Liveness
 
-__all__ = ["Progress", "Studio", "default_home"]
+__all__ = ["KEEPING", "Progress", "Studio", "default_home"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, 0 to 1."""
 
+KEEPING = "keeping the person"
+"""The last stage of an enrollment: from here on it is done, and no longer called off."""
 _LONGEST = 20.0
 """Seconds; LTX-2 makes no longer scene in one piece."""
 _STRONGEST = 4.0
@@ -118,6 +120,7 @@ class Studio:
         *,
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
+        subject: int | None = None,
         again: bool = False,
         capture: Capture = "upload",
         progress: Progress | None = None,
@@ -133,9 +136,11 @@ class Studio:
             consent: the record, or its file.
             handle: must be the consent's; None takes it.
             encoders: see ``enroll.enroll``. The space by which duplicates are noticed is always among them.
+            subject: which of several people it is, counted from the left; None when the clip is to say so itself.
             again: keep them although they are taken for somebody who is enrolled here: a twin, a second persona.
             capture: ``camera`` if the operator's own program recorded the clip from a camera. Nothing can check it.
-            onlooker: called once with all that was found in the clip.
+            progress: see ``Progress``. The last stage is ``KEEPING``.
+            onlooker: called once with all that was found in the clip, also when the person is then refused.
 
         Returns:
             What was stored, in the clear: do not write it anywhere.
@@ -170,6 +175,7 @@ class Studio:
             record,
             handle=wanted,
             encoders=with_guard(encoders, record.scope),
+            subject=subject,
             trusted=self.vault.trusted,
             progress=progress,
             onlooker=look,
@@ -177,6 +183,8 @@ class Studio:
         liveness = answers[-1]
         if liveness is not None and liveness.level != "none":
             record = record.fulfil(liveness, clip_sha256=identity.clip_sha256, key=self.vault.operator, capture=capture)
+        if progress is not None:
+            progress(KEEPING, 1.0)
         self.vault.put(identity, record, again=again)
         return identity
 

@@ -418,3 +418,21 @@ def test_appearance_follows_the_clothes() -> None:
 
     red, darker, blue = dressed((200, 30, 30)), dressed((180, 25, 25)), dressed((30, 30, 200))
     assert red @ darker > red @ blue + 0.1
+
+
+def test_ge2e_hears_what_resemblyzer_hears() -> None:
+    """Our spectrogram against Resemblyzer's own, which librosa computes."""
+    from resemblyzer import VoiceEncoder
+    from resemblyzer.audio import normalize_volume, wav_to_mel_spectrogram
+
+    rng = np.random.default_rng(3)
+    time = np.arange(25_600) / 16_000
+    sounds = [
+        (0.2 * np.sin(2 * np.pi * pitch * time) + 0.02 * rng.normal(size=len(time))).astype(np.float32)
+        for pitch in (110, 220, 3000)
+    ]
+    theirs = VoiceEncoder("cpu", verbose=False)
+    mels = [wav_to_mel_spectrogram(normalize_volume(sound, -30, increase_only=True))[:160] for sound in sounds]
+    with torch.inference_mode():
+        expected = theirs(torch.from_numpy(np.stack(mels))).numpy()
+    assert registry.get("ge2e-256").encode(sounds) == pytest.approx(expected, abs=1e-5)
