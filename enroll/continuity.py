@@ -32,7 +32,7 @@ _LEAST, _PLAIN = 0.03, 0.2
 _FLASH = 6
 # Pictures from end to end of what may be a dissolve, how far the ends must differ, and how near their mean the middle
 # must be, as a share of that. Where no dissolve was, it came no nearer than 0.21; dissolves gave 0.01 to 0.2.
-_SPANS = (12, 24)
+_SPANS = (6, 12, 24)
 _APART, _NEAR_MEAN = 0.25, 0.19
 
 
