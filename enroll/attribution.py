@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enroll.errors import NoSpeech
-from enroll.sync import Agreement, agree
+from enroll.sync import TALKING, Agreement, agreements
 from enroll.tracking import HeadTrack
 from enroll.voice import MIN_SECONDS, Heard, Hearing, speech_of
 
@@ -17,6 +17,8 @@ __all__ = ["Attribution", "attribute", "subject_speech"]
 
 LEAD = 1.5
 """By so much must the best mouth's score lead the next best's where two mouths could be the speaker's."""
+LIKELY, QUIET = 1.0, 0.5
+"""A score that is enough for the only mouth that moves, and how much of the time the others may move meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def attribute(hearing: Hearing, heads: Sequence[HeadTrack], sound: NDArray[np.fl
         heads: everybody seen.
         sound: mono float32 at 16 kHz, shape (N,), on the clock of the heads.
     """
-    agreements = tuple(tuple(agree(head, sound, speaker.spans) for speaker in hearing.speakers) for head in heads)
-    return Attribution(agreements, tuple(_owner([row[k] for row in agreements]) for k in range(len(hearing.speakers))))
+    found = agreements(heads, sound, [speaker.spans for speaker in hearing.speakers])
+    return Attribution(found, tuple(_owner([row[k] for row in found]) for k in range(len(hearing.speakers))))
 
 
 def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: NDArray[np.float32]) -> Heard:
@@ -78,15 +80,19 @@ def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: ND
 
 
 def _owner(column: Sequence[Agreement]) -> int | None:
-    if not column:
+    """The head whose mouth makes one voice: the one that agrees, well before any other that does; or, where several can
+    be seen, the only one that talks."""
+    order = sorted(range(len(column)), key=lambda head: -column[head].score)
+    agree = [head for head in order if column[head].verdict == "agrees"]
+    if agree:
+        alone = len(agree) == 1 or column[agree[0]].score - column[agree[1]].score >= LEAD
+        return agree[0] if alone else None
+    talk = [head for head in order if column[head].moving >= TALKING]
+    if len(talk) != 1 or len(column) < 2:
         return None
-    order = sorted(range(len(column)), key=lambda i: -column[i].score)
-    first = column[order[0]]
-    if first.verdict != "agrees":
-        return None
-    if len(order) > 1 and first.score - column[order[1]].score < LEAD:
-        return None
-    return order[0]
+    talker = column[talk[0]]
+    quiet = all(a.moving <= QUIET and a.seconds >= talker.seconds / 2 for a in column if a is not talker)
+    return talk[0] if quiet and talker.score >= LIKELY else None
 
 
 def _not_the_subjects(voices: int, denied: bool) -> NoSpeech:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.signal import find_peaks, stft
 
 from enroll.clip import SAMPLE_RATE
 
@@ -23,7 +25,14 @@ Spans = Sequence[tuple[int, int]]
 CLEANEST_DB = 60.0
 """No recording made in a room is cleaner than this."""
 FULL_SCALE = 0.985
-MUSIC = 1.24
+MUSIC = 0.46
+"""How long the most lasting tones of a block last, as a share of it: 98 in 100 blocks of speech stay below 0.47, and
+music reaches 0.6 and more."""
+
+_FFT, _HOP = 2048, 512
+_TONES = (150.0, 4500.0)
+_ABOVE_DB = 6.0
+_BLOCK_SECONDS = 2.6
 
 _BLOCK = SAMPLE_RATE // 50
 _EDGE = SAMPLE_RATE // 20
@@ -51,8 +60,26 @@ def measure(sound: NDArray[np.float32], spans: Spans) -> Background:
 
 
 def music(sound: NDArray[np.float32]) -> float:
-    """Share of the time in which tones hold their pitch as music does, 0 to 1."""
-    return 0.0
+    """Share of the time in which tones hold their pitch as music does, 0 to 1; sound as ``measure`` takes it."""
+    if len(sound) < _FFT:
+        return 0.0
+    _, _, spectrum = stft(sound, SAMPLE_RATE, nperseg=_FFT, noverlap=_FFT - _HOP)
+    level = 20.0 * np.log10(np.abs(spectrum) + 1e-6)
+    low, high = (round(hertz * _FFT / SAMPLE_RATE) for hertz in _TONES)
+    bars = (level - uniform_filter1d(level, 21, axis=0))[low:high] > _ABOVE_DB
+    length = round(_BLOCK_SECONDS * SAMPLE_RATE / _HOP)
+    starts = range(0, max(1, bars.shape[1] - length + 1), length // 2)
+    held = np.array([_held(bars[:, at : at + length].mean(1)) for at in starts])
+    return float((median_filter(held, 3, mode="nearest") >= MUSIC).mean())
+
+
+def _held(activation: NDArray[np.float64]) -> float:
+    """Mean height of the five highest peaks of the share of time in which each frequency stands out, 0 to 1."""
+    peaks, _ = find_peaks(activation)
+    valleys = np.concatenate([[0], find_peaks(-activation)[0], [len(activation) - 1]])
+    right = np.clip(np.searchsorted(valleys, peaks), 1, len(valleys) - 1)
+    heights = activation[peaks] - (activation[valleys[right - 1]] + activation[valleys[right]]) / 2
+    return float(np.sort(heights)[-5:].sum() / 5)
 
 
 def _snr(sound: NDArray[np.float32], spans: Spans) -> float:

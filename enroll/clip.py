@@ -336,7 +336,9 @@ def _refusal(path: Path, body: bytearray) -> EnrollError:
                 f"{name} is truncated: it ends after {one:.1f} s of {two:.1f} s", hint="copy it again, or film again"
             )
         case "unsupported":
-            return ClipUnreadable(f"{name} is in a format no camera writes", hint="convert it to H.264 in MP4")
+            return ClipUnreadable(
+                f"{name} is damaged, or in a format no camera writes", hint="convert it to H.264 in MP4"
+            )
         case "limit":
             return ClipUnreadable(f"{name} asks for more memory than a clip needs", hint="convert it to H.264 in MP4")
         case _:

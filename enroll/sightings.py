@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from enroll.alignment import similarity
 from enroll.clip import Clip
 from enroll.continuity import CutDetector
-from enroll.faces import Face, detect
+from enroll.faces import DETECT_EDGE, Face, detect
 from enroll.looks import Look, cut_look
 from enroll.pose import head_pose
 from enroll.tracking import Follower, Track
@@ -31,10 +31,13 @@ SHEET_EDGE = 320
 """Longest edge of a picture kept of a whole frame, pixels."""
 
 # A short clip is looked at this often, a long one at most so often, and in between this far apart, seconds.
-_LEAST_DETECTIONS, _MOST_DETECTIONS = 14, 240
+_LEAST_DETECTIONS, _MOST_DETECTIONS = 8, 240
 _SOONEST, _LATEST = 0.38, 1.0
 # How far the landmarks of an aligned face must have moved to be a new view, in distances between the eyes: about 12°.
 _NEW_VIEW = 0.09
+# The detector finds faces of 20 px and places the landmarks of one of 72 px to a hundredth of its height; it is asked
+# for no more than that.
+_SMALLEST, _FACE = 20, 72
 # A clip with more is refused anyway; this bounds memory.
 _MAX_FACES = 6
 _MAX_LOOKS = 36
@@ -87,7 +90,7 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
     interval = max(min(max(clip.seconds / _LEAST_DETECTIONS, 0.2), _LATEST), clip.seconds / _MOST_DETECTIONS)
     brightness: list[float] = []
     views: list[NDArray[np.float32]] = []
-    frames, last, faces_before, jumped = 0, -np.inf, 0, True
+    frames, last, faces_before, jumped, tallest = 0, -np.inf, 0, True, 0.0
     for frame in clip.watch(PICTURES):
         cut = detector.see(frame.second, frame.grey)
         jumped |= cut
@@ -101,7 +104,8 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
             wanted = len(follower.points) < faces_before or any(_is_new(points, views) for points in follower.points)
         if not wanted:
             continue
-        found = detect(frame.pixels)[:_MAX_FACES]
+        found = detect(frame.pixels, edge=_edge(frame.pixels, tallest), smallest=_SMALLEST)[:_MAX_FACES]
+        tallest = max((face.height for face in found), default=0.0)
         looks = [_look(frame.pixels, face, found, frames, frame.second) for face in found]
         scale = frame.grey.shape[1] / frame.pixels.shape[1]
         follower.anchor([Face(f.box * scale, f.landmarks * scale, f.confidence) for f in found], looks)
@@ -139,6 +143,12 @@ def _picture(pixels: NDArray[np.uint8], faces: tuple[Face, ...], looks: Sequence
     shares = [face.box / np.array([width, height, width, height]) for face in faces]
     boxes = [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in shares]
     return Picture(second, small, tuple(zip(boxes, looks, strict=True)))
+
+
+def _edge(pixels: NDArray[np.uint8], tallest: float) -> int:
+    """How large a picture the detector needs, once the tallest face is known: the larger the face, the smaller. What is
+    too small to be seen then is a bystander (``subject.BYSTANDER``)."""
+    return min(DETECT_EDGE, round(_FACE / tallest * max(pixels.shape[:2]))) if tallest else DETECT_EDGE
 
 
 def _look(pixels: NDArray[np.uint8], face: Face, among: tuple[Face, ...], index: int, second: float) -> Look:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from cameo import __version__
-from cameo.cli import consent, people, scenes, tools, weights
+from cameo.cli import consent, interrupts, people, scenes, tools, weights
 from cameo.cli.terminal import Answer, debugging, print_answer, print_failure
 from enroll.errors import KitError
 
@@ -47,6 +47,7 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process."""
+    interrupts.listen()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -78,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout = None  # type: ignore[assignment]
         return 1
     except Exception as error:
+        if interrupts.asked():
+            return _failed("interrupted", "stopped", "", _INTERRUPTED, as_json=as_json)
         # The message of an exception nobody foresaw may quote anything; its kind does not.
         hint = "run it again with CAMEO_DEBUG=1 and report what it prints"
         return _failed("internal", f"unexpected {type(error).__name__}", hint, 1, as_json=as_json)

@@ -18,7 +18,18 @@ from cameo.synth.settings import SETTINGS, Light, Setting
 from cameo.synth.sounds import ambience
 from cameo.synth.voices import Utterance, Voice, mouth_track, speak
 
-__all__ = ["ACTIONS", "SHOTS", "WORDS", "Occasion", "SynthClip", "caption", "fixed_numbers", "make_clip", "spoken", "vocabulary"]
+__all__ = [
+    "ACTIONS",
+    "SHOTS",
+    "WORDS",
+    "Occasion",
+    "SynthClip",
+    "caption",
+    "fixed_numbers",
+    "make_clip",
+    "spoken",
+    "vocabulary",
+]
 
 WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),

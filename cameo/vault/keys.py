@@ -20,6 +20,7 @@ from keyring.errors import KeyringError
 
 from cameo.errors import StoreDamaged, UsageError
 from cameo.vault.cipher import KEY_BYTES, Context, derive, open_sealed, random_key, seal
+from cameo.vault.sketch import Sketcher
 from enroll.files import write_atomically
 
 __all__ = ["Keystore", "MasterKey", "create_master_key", "load_master_key"]
@@ -33,12 +34,13 @@ _SERVICE: Final = "cameo-kit"
 class MasterKey:
     """Wraps the keys of identities, and names handles without spelling them.
 
-    Two keys are derived from the one that is stored, so that no key serves two purposes.
+    Three keys are derived from the one that is stored, so that no key serves two purposes.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._wrapping = derive([secret], "cameo/1 wrap")
         self._naming = derive([secret], "cameo/1 name")
+        self._sketching = derive([secret], "cameo/1 sketch")
 
     def __repr__(self) -> str:
         return "MasterKey(…)"
@@ -54,6 +56,10 @@ class MasterKey:
         """32 bytes that stand for a handle or a user in the database: equal for equal words, and no dictionary of
         names gives them away without this key (HMAC-SHA256)."""
         return hmac.digest(self._naming, "\0".join(words).encode(), sha256)
+
+    def sketcher(self, space: str, dim: int, *, step: float) -> Sketcher:
+        """Makes this vault's sketches of an embedding space; see ``sketch``."""
+        return Sketcher(self._sketching, space, dim, step)
 
 
 def create_master_key(home: Path, vault_id: str) -> tuple[Keystore, MasterKey]:

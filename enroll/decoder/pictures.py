@@ -39,7 +39,7 @@ def choose_stream(container: InputContainer, max_pixels: int) -> VideoStream:
     """The film among the pictures: no cover and no thumbnail, and of several the largest."""
     films = [s for s in container.streams.video if not s.disposition & _NO_FILM]
     if not films:
-        raise Refusal("no_picture")
+        raise Refusal("no_picture" if container.streams.audio else "empty")
     known = [s for s in films if s.codec_context is not None and s.codec_context.codec.name in _CODECS]
     if not known:
         raise Refusal("unsupported")

@@ -50,9 +50,8 @@ def watch(container: InputContainer, job: Job, out: Outlet) -> None:
                 start = time if math.isfinite(time) else 0.0
             second = max(0.0, time - start) if math.isfinite(time) else 0.0
             last = max(last, second)
-            rich = some.due(second)
-            if every.due(second) or rich:
-                reducer.tell(frame, second, rich, out)
+            if every.due(second):
+                reducer.tell(frame, second, some.due(second), out)
     if last < 0:
         raise Refusal("undecodable")
     if job.seconds - last > max(_MISSING_SECONDS, _MISSING_SHARE * job.seconds) + 1 / max(job.fps, 0.5):

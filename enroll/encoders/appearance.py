@@ -5,9 +5,9 @@ It says how a person looks on this occasion; another shirt is another vector. 24
 ====== =======================================================================================================
 0-230  seven regions of 33 (order of ``body.REGIONS``): 8 bins of L, 5×5 bins of a and b (CIELAB); square roots of
        shares, so that a scalar product is a Bhattacharyya coefficient; zeros where the frame does not show a region
-231-237 width of the body at seven heights from the neck down, in crop widths
-238    face width by face height
-239    distance of the eyes by face height
+231-237 width of the body at seven heights from the neck down, in crop widths (of four face heights each)
+238    extent of the hair above the face: the share of its region that is the person
+239    extent of the hair beside the face, likewise
 ====== =======================================================================================================
 """
 
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enroll.body import REGIONS, see_body
+from enroll.body import REGIONS, Body, see_body
 from enroll.encoders.base import Card, unit_rows
 from enroll.looks import Look
 
@@ -58,11 +58,12 @@ def _describe(look: Look) -> NDArray[np.float32]:
         picked = np.concatenate([lab[y0:y1, x0:x1][body.mask[y0:y1, x0:x1]] for x0, y0, x1, y1 in boxes])
         parts.append(_histogram(picked))
     widths = body.mask[list(_HEIGHTS)].mean(1)
-    x0, y0, x1, y1 = look.box
-    height = max(float(y1 - y0), 1.0)
-    eyes = float(np.linalg.norm(look.landmarks[1] - look.landmarks[0]))
-    build = [*widths, float(x1 - x0) / height, eyes / height]
+    build = [*widths, _extent(body, "hair"), _extent(body, "hair_sides")]
     return np.concatenate([*parts, np.array(build, np.float32)]).astype(np.float32)
+
+
+def _extent(body: Body, region: str) -> float:
+    return float(np.mean(np.concatenate([body.mask[y0:y1, x0:x1].ravel() for x0, y0, x1, y1 in REGIONS[region]])))
 
 
 def _histogram(lab: NDArray[np.float32]) -> NDArray[np.float32]:

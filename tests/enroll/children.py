@@ -1,0 +1,21 @@
+"""Which processes this one has started and not yet seen the end of, as Linux tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TASKS = Path("/proc/self/task")
+
+
+def children() -> list[int]:
+    """Process ids, the dead ones that nobody waited for among them."""
+    return [int(pid) for task in TASKS.iterdir() for pid in (task / "children").read_text().split()]
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes that were in memory at most; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
