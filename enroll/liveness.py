@@ -136,7 +136,7 @@ def judge(
     checks = (
         time,
         _picture(cuts),
-        _sound(sound, breaks),
+        _sound(sound, speech, breaks),
         _digits(said, speech, sound),
         _voice(said, speech),
         _face(said, head),
@@ -176,10 +176,10 @@ def _picture(cuts: Sequence[float]) -> Check:
     return Check("picture", False, f"{len(cuts)} cuts", problem, "film it in one go and do not edit it")
 
 
-def _sound(sound: NDArray[np.float32] | None, breaks: Sequence[float]) -> Check:
+def _sound(sound: NDArray[np.float32] | None, speech: Spans, breaks: Sequence[float]) -> Check:
     if sound is None or not len(sound):
         return Check("sound", False, "no sound", "the clip has no sound", "film with sound")
-    jumps = sorted({*breaks, *find_splices(sound)})
+    jumps = sorted({*breaks, *find_splices(sound, speech)})
     if not jumps:
         return Check("sound", True, "no break")
     problem = f"the sound breaks off at {_at(jumps)}"
