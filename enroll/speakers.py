@@ -29,7 +29,7 @@ _JOIN = SAMPLE_RATE // 4
 _SWITCH = 0.6
 _SURE = 0.03
 # Where one voice follows another, windows tell when to within this.
-_TURN = 0.35 * SAMPLE_RATE
+_TURN = 0.5 * SAMPLE_RATE
 
 
 @dataclass(frozen=True)
