@@ -34,7 +34,7 @@ lint: $(STAMP) ## style and types
 	$(BIN)/mypy
 
 bench: $(STAMP) ## measure what the README states
-	$(BIN)/python -m benchmarks.enroll_clip
+	$(BIN)/python -m benchmarks.enrollment --plain --long
 	$(BIN)/python -m benchmarks.scene
 	$(BIN)/python -m benchmarks.voices
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.codec import Codec
 
 from cameo.studio import Studio
+
+if TYPE_CHECKING:
+    from enroll.encoders.base import Status
 
 __all__ = ["checkup"]
 
@@ -28,7 +31,7 @@ def checkup() -> dict[str, Any]:
 
 
 def _encoders() -> list[dict[str, Any]]:
-    from enroll.encoders import registry
+    from enroll.encoders import checksums, registry
 
     return [
         {
@@ -37,12 +40,24 @@ def _encoders() -> list[dict[str, Any]]:
             "dim": status.card.dim,
             "present": status.present,
             "path": str(status.path) if status.path else None,
+            "checksum": checksums.standing(registry.find(status.card.space), status.path) if status.path else None,
+            "used": status.used,
+            "why_not": _why_not(status),
             "licence": status.card.licence,
             "commercial": status.card.commercial,
             "source": status.card.source,
         }
         for status in registry.status()
     ]
+
+
+def _why_not(status: Status) -> str | None:
+    """Why an enrollment does not use a space unasked; None when it does."""
+    if status.used:
+        return None
+    if not status.present:
+        return "its weights are not on this machine"
+    return "its licence forbids commercial use; name it with --encoders, or set CAMEO_LICENCE=any"
 
 
 def _models() -> list[dict[str, Any]]:

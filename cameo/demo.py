@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -21,6 +22,9 @@ from numpy.typing import NDArray
 from cameo.errors import InputRefused, NotPermitted
 from cameo.studio import Progress, Studio
 from enroll.identity import Identity
+
+if TYPE_CHECKING:
+    from enroll.findings import Findings
 
 __all__ = ["CLIP", "SCENES", "DemoResult", "run_demo"]
 
@@ -99,11 +103,12 @@ def _run(
 
     say("2. She is enrolled from a clip: face, body and voice; encrypted under a key of her own.")
     began = time.perf_counter()
-    identity = studio.enroll(clip, consent, progress=progress)
+    findings: list[Findings] = []
+    identity = studio.enroll(clip, consent, progress=progress, onlooker=findings.append)
     seconds["enroll"] = time.perf_counter() - began
     from enroll.report import write_report
 
-    write_report(files[1], identity, consent)
+    write_report(files[1], consent, findings[-1], identity)
 
     for number, (name, prompt) in enumerate(SCENES.items()):
         say(f"{3 + number}. A scene: {prompt}")

@@ -11,6 +11,9 @@
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
        │  ├─ Revoked            cameo_revoked
+       │  ├─ AlreadyEnrolled    already_enrolled
+       │  ├─ EnrollmentRefused  enrollment_barred
+       │  ├─ ChallengeUsed      challenge_used
        │  └─ UnknownHandle      unknown_handle
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
@@ -25,8 +28,11 @@ from __future__ import annotations
 from enroll.errors import KitError
 
 __all__ = [
+    "AlreadyEnrolled",
     "CameoError",
     "CertificateInvalid",
+    "ChallengeUsed",
+    "EnrollmentRefused",
     "HandleTaken",
     "InputRefused",
     "NotPermitted",
@@ -89,6 +95,24 @@ class Revoked(NotPermitted):
     """The person took their identity back; it no longer exists."""
 
     code = "cameo_revoked"
+
+
+class AlreadyEnrolled(NotPermitted):
+    """The person is here under another handle, as far as their face or voice tells. Nothing was stored."""
+
+    code = "already_enrolled"
+
+
+class EnrollmentRefused(NotPermitted):
+    """The person left and asked not to be enrolled again. Nothing was stored."""
+
+    code = "enrollment_barred"
+
+
+class ChallengeUsed(NotPermitted):
+    """A live challenge, or the clip that answers it, has served already."""
+
+    code = "challenge_used"
 
 
 class UnknownHandle(NotPermitted):

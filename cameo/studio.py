@@ -27,6 +27,7 @@ from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, U
 from cameo.results import CheckResult, SceneResult
 from cameo.script import parse
 from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from cameo.vault.duplicates import with_guard
 from cameo.vault.grants import principal
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
@@ -34,13 +35,18 @@ from enroll.errors import ConsentExpired
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
     from cameo.marks import Authority
+    from enroll.evidence import Capture
+    from enroll.findings import Findings
     from enroll.identity import Identity
+    from enroll.liveness import Liveness
 
-__all__ = ["Progress", "Studio", "default_home"]
+__all__ = ["KEEPING", "Progress", "Studio", "default_home"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, 0 to 1."""
 
+KEEPING = "keeping the person"
+"""The last stage of an enrollment: from here on it is done, and no longer called off."""
 _LONGEST = 20.0
 """Seconds; LTX-2 makes no longer scene in one piece."""
 _STRONGEST = 4.0
@@ -114,36 +120,72 @@ class Studio:
         *,
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
+        subject: int | None = None,
+        again: bool = False,
+        capture: Capture = "upload",
         progress: Progress | None = None,
+        onlooker: Callable[[Findings], None] | None = None,
     ) -> Identity:
         """Learn the person in a clip and keep them. All or nothing.
+
+        A clip that meets the challenge of its consent raises the consent's assurance, and makes a consent of a mere
+        request; what is stored is the record that says so, under this home's signature.
 
         Args:
             clip: a video file.
             consent: the record, or its file.
             handle: must be the consent's; None takes it.
-            encoders: see ``enroll.enroll``.
+            encoders: see ``enroll.enroll``. The space by which duplicates are noticed is always among them.
+            subject: which of several people it is, counted from the left; None when the clip is to say so itself.
+            again: keep them although they are taken for somebody who is enrolled here: a twin, a second persona.
+            capture: ``camera`` if the operator's own program recorded the clip from a camera. Nothing can check it.
+            progress: see ``Progress``. The last stage is ``KEEPING``.
+            onlooker: called once with all that was found in the clip, also when the person is then refused.
 
         Returns:
             What was stored, in the clear: do not write it anywhere.
 
         Raises:
             HandleTaken: somebody is enrolled under this handle.
+            AlreadyEnrolled: the person is enrolled under another one.
+            EnrollmentRefused: they left and asked not to be enrolled again.
+            ChallengeUsed: the challenge, or the clip that meets it, has served before.
             EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
         """
         record = consent if isinstance(consent, ConsentRecord) else ConsentRecord.load(Path(consent))
         wanted = _handle(handle) if handle is not None else None
         # Both would be found later too; a minute of looking at the clip later.
-        record.verify(trusted=self.vault.trusted, handle=wanted)
+        record.verify(trusted=self.vault.trusted, handle=wanted, request=True)
         self._require_free(record)
+        if record.assurance == "requested":
+            self.vault.require_unused(record)
         if progress is not None:
             progress("opening the encoders", 0.0)
         from enroll.pipeline import enroll
 
+        answers: list[Liveness | None] = []
+
+        def look(findings: Findings) -> None:
+            answers.append(findings.liveness)
+            if onlooker is not None:
+                onlooker(findings)
+
         identity = enroll(
-            Path(clip), record, handle=wanted, encoders=encoders, trusted=self.vault.trusted, progress=progress
+            Path(clip),
+            record,
+            handle=wanted,
+            encoders=with_guard(encoders, record.scope),
+            subject=subject,
+            trusted=self.vault.trusted,
+            progress=progress,
+            onlooker=look,
         )
-        self.vault.put(identity, record)
+        liveness = answers[-1]
+        if liveness is not None and liveness.level != "none":
+            record = record.fulfil(liveness, clip_sha256=identity.clip_sha256, key=self.vault.operator, capture=capture)
+        if progress is not None:
+            progress(KEEPING, 1.0)
+        self.vault.put(identity, record, again=again)
         return identity
 
     def cast(self) -> tuple[CastEntry, ...]:
@@ -154,6 +196,10 @@ class Studio:
         """One person: coverage, consent, grants, number of scenes."""
         return self.vault.show(_handle(handle))
 
+    def consent(self, handle: str) -> ConsentRecord:
+        """The consent a person's identity rests on, as it is kept: with its assurance and the evidence of it."""
+        return self.vault.consent(_handle(handle))
+
     def allow(self, handle: str, *, user: str) -> CastEntry:
         """Let a user put this person into scenes."""
         return self.vault.allow(_handle(handle), user)
@@ -162,9 +208,16 @@ class Studio:
         """Take that back."""
         return self.vault.deny(_handle(handle), user)
 
-    def revoke(self, handle: str, *, reason: str | None = None) -> Certificate:
-        """End an identity: its key is destroyed first, then everything else. There is no way back."""
-        return self.vault.revoke(_handle(handle), reason)
+    def revoke(self, handle: str, *, reason: str | None = None, never_again: bool = False) -> Certificate:
+        """End an identity: its key is destroyed first, then everything else. There is no way back.
+
+        ``never_again``: the person asks not to be enrolled again; see ``Vault.revoke``.
+        """
+        return self.vault.revoke(_handle(handle), reason, never_again=never_again)
+
+    def unbar(self, certificate_id: str) -> None:
+        """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""
+        self.vault.unbar(certificate_id)
 
     def verify_log(self) -> LedgerHead:
         """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""

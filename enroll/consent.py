@@ -1,8 +1,8 @@
 """Consent: who may be learnt, what of them, for which use, by whom, until when, and how strongly that is known.
 
 A record is written as a *request* (``ConsentRecord.new``), is signed by the operator who issues it (``sign``), and
-becomes a consent when the operator vouches for it (``attest``). Every later step calls ``verify`` again: it raises, and
-says which field, what it has and what was expected.
+becomes a consent when the operator vouches for it (``attest``) or when a clip meets its challenge (``fulfil``). Every
+later step calls ``verify`` again: it raises, and says which field, what it has and what was expected.
 
 The signature covers every field but itself (``enroll.signature``), so a record cannot be widened, prolonged or renamed
 after the person agreed.
@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
@@ -28,24 +28,42 @@ from pydantic import (
     model_validator,
 )
 
-from enroll.errors import ConsentExpired, ConsentInvalid
+from enroll.errors import ChallengeFailed, ConsentExpired, ConsentInvalid
+from enroll.evidence import Capture, Evidence
 from enroll.fields import Line, Moment, spell
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, sign, verify
 from enroll.statement import statement
 
-__all__ = ["HANDLE", "Assurance", "Challenge", "ConsentRecord", "Scope", "Turn", "Use"]
+if TYPE_CHECKING:
+    from enroll.liveness import Liveness
+
+__all__ = [
+    "ASSURANCES",
+    "CHALLENGE_LIFE",
+    "HANDLE",
+    "Assurance",
+    "Challenge",
+    "ConsentRecord",
+    "Scope",
+    "Turn",
+    "Use",
+]
 
 Scope = Literal["face", "body", "voice"]
 Use = Literal["generate", "personalize", "evaluate"]
 Turn = Literal["left", "right", "up", "down"]
 Assurance = Literal["requested", "attested", "spoken", "live"]
 
+ASSURANCES: Final[tuple[Assurance, ...]] = ("requested", "attested", "spoken", "live")
+"""From the weakest to the strongest."""
+
 HANDLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """What follows ``@`` in a prompt."""
 
 _GRANT: Final = re.compile(r"owner|everyone|user:[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_CHALLENGE_LIFE: Final = timedelta(minutes=30)
+CHALLENGE_LIFE: Final = timedelta(minutes=30)
+"""From when a challenge is given until it is good no more."""
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead the clock of the machine that issued the record may be."""
 _LONGEST: Final = timedelta(days=3650)
@@ -53,6 +71,11 @@ _MAX_BYTES: Final = 64 * 1024
 _ATTEST_HINT: Final = "have the operator vouch for it: cameo consent attest FILE --by NAME"
 _NEW_HINT: Final = "make a new one: cameo consent new --name NAME --handle HANDLE -o consent.json"
 
+
+_RULES: Final = "liveness/1"
+"""The thresholds by which a challenge is judged, as one version."""
+# What records of the first format do not have.
+_SINCE_2: Final = frozenset({"capture", "evidence"})
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -88,13 +111,19 @@ class ConsentRecord(BaseModel):
         created, valid_until: UTC, whole seconds. In force from the one until the other.
         retention_days: how long the identity is kept, unusable, after ``valid_until`` (for a renewal) before it is
             destroyed.
-        assurance: ``requested`` is no consent yet; ``attested`` means that ``attested_by`` vouches for it.
+        assurance: ``requested`` is no consent yet; ``attested`` means that ``attested_by`` vouches for it; ``spoken``
+            that the person said the challenge's numbers in the clip, seen and heard; ``live`` that they also turned
+            their head as asked. What was checked is in ``evidence``.
+        attested_by: who vouches; None where nobody does.
+        capture: whether the clip was uploaded or recorded from a camera by the operator's own program, as the operator
+            says; None before a challenge was met.
+        evidence: how the challenge was met; None before.
         signature: see ``enroll.signature``; None before anyone signed.
     """
 
     model_config = _STRICT
 
-    format: Literal["cameo-consent/1"] = "cameo-consent/1"
+    format: Literal["cameo-consent/1", "cameo-consent/2"] = "cameo-consent/2"
     consent_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     name: Line
     handle: str
@@ -108,6 +137,8 @@ class ConsentRecord(BaseModel):
     retention_days: int = Field(ge=0, le=3650)
     assurance: Assurance = "requested"
     attested_by: Line | None = None
+    capture: Capture | None = None
+    evidence: Evidence | None = None
     signature: str | None = Field(default=None, max_length=1024)
 
     @field_validator("handle")
@@ -136,6 +167,17 @@ class ConsentRecord(BaseModel):
     def _bounded(self) -> Self:
         if not timedelta() < self.valid_until - self.created <= _LONGEST:
             raise ValueError(f"valid_until must lie within {_LONGEST.days} days after created")
+        return self
+
+    @model_validator(mode="after")
+    def _claims_what_was_checked(self) -> Self:
+        reached = self.assurance if self.assurance in ("spoken", "live") else None
+        if (self.evidence.level if self.evidence is not None else None) != reached:
+            raise ValueError(f"assurance {self.assurance} needs evidence of it, and no other has any")
+        if (self.capture is not None) != (self.evidence is not None):
+            raise ValueError("capture and evidence go together")
+        if self.format == "cameo-consent/1" and self.evidence is not None:
+            raise ValueError("cameo-consent/1 knows no evidence")
         return self
 
     def __repr__(self) -> str:
@@ -172,7 +214,7 @@ class ConsentRecord(BaseModel):
         challenge = Challenge(
             digits=f"{secrets.randbelow(10**6):06d}",
             turns=tuple(secrets.SystemRandom().sample(("left", "right", "up", "down"), 3)),
-            valid_until=created + _CHALLENGE_LIFE,
+            valid_until=created + CHALLENGE_LIFE,
         )
         fields = {
             "consent_id": str(uuid4()),
@@ -226,7 +268,7 @@ class ConsentRecord(BaseModel):
         return cls.from_json(text, source=str(path))
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=2) + "\n"
+        return self.model_dump_json(indent=2, exclude=self._unknown()) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Write the record, readable by its owner alone; the file appears whole or not at all.
@@ -253,14 +295,79 @@ class ConsentRecord(BaseModel):
         if self.signature is not None:
             self._signer()
         self._require_in_force(now or datetime.now(UTC))
+        if self.evidence is not None:
+            raise ConsentInvalid(
+                f"consent for @{self.handle} is {self.assurance} already, which says more than attested"
+            )
         fields = {**self.model_dump(), "assurance": "attested", "attested_by": by, "signature": None}
         try:
             return type(self).model_validate(fields).sign(key)
         except ValidationError as error:
             raise ConsentInvalid(f"cannot attest the consent: {_first(error)}") from None
 
+    def fulfil(
+        self,
+        liveness: Liveness,
+        *,
+        clip_sha256: str,
+        key: OKPKey,
+        capture: Capture = "upload",
+        now: datetime | None = None,
+    ) -> Self:
+        """The operator writes down that a clip met the challenge of this record, requested or attested.
+
+        Args:
+            liveness: how the challenge was answered.
+            clip_sha256: of the clip that was judged, hex.
+            key: the operator's Ed25519 private key.
+            capture: how the clip came, as the operator knows.
+            now: the moment that counts; the clock's when None.
+
+        Raises:
+            ChallengeFailed: the clip does not meet the challenge; the message says which check failed.
+            ConsentInvalid: the record was changed since it was signed, or says already that its challenge was met.
+            ConsentExpired: its time is over.
+        """
+        from enroll.digits import recogniser
+
+        moment = now or datetime.now(UTC)
+        if self.signature is not None:
+            self._signer()
+        self._require_in_force(moment)
+        if self.evidence is not None:
+            raise ConsentInvalid(f"the challenge of consent {self.consent_id} was met already", hint=_NEW_HINT)
+        digits = self.require_met(liveness)
+        turns = (liveness.turns[0].begin, liveness.turns[-1].end) if liveness.level == "live" else None
+        fields = {
+            **self.model_dump(),
+            "format": "cameo-consent/2",
+            "assurance": liveness.level,
+            "capture": capture,
+            "evidence": {
+                "level": liveness.level,
+                "checks": liveness.passed,
+                "clip_sha256": clip_sha256,
+                "judged": moment,
+                "captured": liveness.captured,
+                "digits": _rounded(digits),
+                "turns": _rounded(turns) if turns is not None else None,
+                "mirrored": liveness.mirrored,
+                "versions": {"digits": recogniser(), "rules": _RULES},
+            },
+            "signature": None,
+        }
+        try:
+            return type(self).model_validate(fields).sign(key)
+        except ValidationError as error:
+            raise ConsentInvalid(f"this makes no evidence: {_first(error)}") from None
+
     def verify(
-        self, *, now: datetime | None = None, trusted: Collection[str] | None = None, handle: str | None = None
+        self,
+        *,
+        now: datetime | None = None,
+        trusted: Collection[str] | None = None,
+        handle: str | None = None,
+        request: bool = False,
     ) -> None:
         """Hold the record to everything it must be before anything is done on its strength.
 
@@ -269,8 +376,10 @@ class ConsentRecord(BaseModel):
             trusted: thumbprints of the keys whose word counts (``enroll.signature.thumbprint``). None asks only that
                 the signature is whole: any signer will do.
             handle: whom it must be for; None for anyone.
+            request: whether a request will do, whose challenge is still to be met by the clip at hand and is good now.
 
         Raises:
+            ChallengeFailed: the challenge of a request is good no more.
             ConsentInvalid: unsigned, changed, signed by a stranger, for someone else, only a request, not yet begun.
             ConsentExpired: its time is over.
         """
@@ -283,15 +392,45 @@ class ConsentRecord(BaseModel):
             raise ConsentInvalid(
                 f"consent is for handle @{self.handle}, expected @{handle}", hint="use the consent that person gave"
             )
-        if self.assurance == "requested":
+        moment = now or datetime.now(UTC)
+        if self.assurance == "requested" and not request:
             raise ConsentInvalid(
                 f"consent for @{self.handle} has assurance requested, expected attested: nobody has agreed yet",
                 hint=_ATTEST_HINT,
             )
-        self._require_in_force(now or datetime.now(UTC))
+        self._require_in_force(moment)
+        if self.assurance == "requested" and moment > self.challenge.valid_until:
+            raise ChallengeFailed(
+                f"the challenge for @{self.handle} was good until {spell(self.challenge.valid_until)}, "
+                f"it is {spell(moment)}",
+                hint=f"{_NEW_HINT}; or {_ATTEST_HINT}",
+            )
+
+    def awaits_answer(self, now: datetime) -> bool:
+        """Whether a clip that meets the challenge at this moment would say more than the record does."""
+        return self.evidence is None and now <= self.challenge.valid_until
+
+    def require_met(self, liveness: Liveness | None) -> tuple[float, float]:
+        """Where in the clip the digits were said, seconds.
+
+        Raises:
+            ChallengeFailed: the clip does not meet the challenge; the message says which check failed.
+        """
+        if liveness is not None and liveness.level != "none" and liveness.digits is not None:
+            return liveness.digits
+        first = next((check for check in liveness.failed if check.name != "turns"), None) if liveness else None
+        why = f"{first.name}: {first.problem}" if first is not None else "it was not judged"
+        retake = f"{first.advice}, then film again" if first is not None else "film again"
+        raise ChallengeFailed(
+            f"the clip does not meet the challenge for @{self.handle} ({why})", hint=f"{retake}; or {_ATTEST_HINT}"
+        )
 
     def _signed_fields(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"signature"})
+        return self.model_dump(mode="json", exclude={"signature"} | self._unknown())
+
+    def _unknown(self) -> set[str]:
+        """Fields this record's format does not have: a record of the first must not change when it is read."""
+        return set(_SINCE_2) if self.format == "cameo-consent/1" else set()
 
     def _signer(self) -> str:
         if self.signature is None:
@@ -314,6 +453,10 @@ class ConsentRecord(BaseModel):
                 f"consent for @{self.handle} begins {spell(self.created)}, it is {spell(now)}",
                 hint="set this machine's clock",
             )
+
+
+def _rounded(seconds: tuple[float, float]) -> tuple[float, float]:
+    return round(float(seconds[0]), 2), round(float(seconds[1]), 2)
 
 
 def _first(error: ValidationError) -> str:

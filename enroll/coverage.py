@@ -5,53 +5,89 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enroll.identity import Coverage, Modality
-from enroll.looks import Look
-from enroll.voice import ENOUGH_SECONDS, Heard
+from enroll.subject import Person
+from enroll.voice import ENOUGH_SECONDS, Heard, Hearing
 
 __all__ = ["coverage"]
 
-_ENOUGH_YAW = 50.0
+_ENOUGH_TURN = 25.0
+"""Degrees of yaw to each side that show the sides of the face."""
 _ENOUGH_FACE_PX = 100.0
 _ENOUGH_QUALITY = 0.45
-_ENOUGH_FRAMES = 8
+_ENOUGH_SECONDS = 3.0
+_ENOUGH_FACING = 0.4
+_COVERED = 0.45
+_MUCH_MUSIC = 0.2
+_MUCH_CLIPPED = 0.002
 
 
-def coverage(looks: Sequence[Look], heard: Heard | None, scope: Sequence[Modality]) -> Coverage:
-    """Coverage of the subject's looks (at least one) and speech; advice only on what the consent's scope covers."""
-    yaw = _range([look.pose.yaw for look in looks])
-    pitch = _range([look.pose.pitch for look in looks])
-    face_px = float(np.median([look.face_px for look in looks]))
-    advice = []
+def coverage(
+    person: Person | None, heard: Heard | None, hearing: Hearing | None, scope: Sequence[Modality]
+) -> Coverage:
+    """What the clip showed of its subject and let hear; advice only on what the consent's scope covers."""
+    speech = heard.seconds if heard is not None else 0.0
+    advice = _on_voice(heard, hearing)
+    if person is None:
+        return Coverage(speech_seconds=speech, advice=tuple(advice))
+    yaw, pitch = _range(person.head.poses[:, 0]), _range(person.head.poses[:, 1])
     if "face" in scope:
-        if yaw[1] - yaw[0] < _ENOUGH_YAW:
-            seen = f"{yaw[1] - yaw[0]:.0f}° of head turn; {_ENOUGH_YAW:.0f}° or more"
-            advice.append(f"{seen} show the sides of the face: look slowly left, then right.")
-        if face_px < _ENOUGH_FACE_PX:
-            advice.append(
-                f"The face is {face_px:.0f} pixels high; {_ENOUGH_FACE_PX:.0f} or more keep its detail: come closer."
-            )
-        if float(np.median([look.quality for look in looks])) < _ENOUGH_QUALITY:
-            advice.append("The face is dark or blurred: use more light, and hold the camera still.")
-        if len(looks) < _ENOUGH_FRAMES:
-            advice.append(f"The face is seen in {len(looks)} of the frames looked at; a longer clip shows more of it.")
-    if heard is not None and heard.seconds < ENOUGH_SECONDS:
-        advice.append(
-            f"{heard.seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say some sentences."
-        )
-    if heard is not None and heard.quality < _ENOUGH_QUALITY:
-        advice.append("There is noise behind the voice: record in a quiet room.")
+        advice = [*_on_face(person, yaw), *advice]
     return Coverage(
         yaw=yaw,
         pitch=pitch,
-        face_px=face_px,
-        face_frames=len(looks),
-        speech_seconds=heard.seconds if heard is not None else 0.0,
+        face_px=person.height,
+        face_frames=len(person.looks),
+        speech_seconds=speech,
         advice=tuple(advice),
     )
 
 
-def _range(angles: list[float]) -> tuple[float, float]:
+def _on_face(person: Person, yaw: tuple[float, float]) -> list[str]:
+    advice = []
+    # Whoever is filmed turns to their own left, which the picture shows as right, and that is positive.
+    sides = [side for side, seen in (("left", yaw[1]), ("right", -yaw[0])) if seen < _ENOUGH_TURN]
+    if sides:
+        advice.append(f"Yaw {yaw[0]:+.0f}° to {yaw[1]:+.0f}° only: turn further {' and '.join(sides)}.")
+    if person.height < _ENOUGH_FACE_PX:
+        advice.append(
+            f"The face is {person.height:.0f} pixels high; {_ENOUGH_FACE_PX:.0f} or more keep its detail: come closer."
+        )
+    if float(np.median([look.quality for look in person.looks])) < _ENOUGH_QUALITY:
+        advice.append("The face is dark or blurred: use more light, and hold the camera still.")
+    if float(np.median([look.covered for look in person.looks])) > _COVERED:
+        advice.append("Something covers part of mouth or chin: take it off.")
+    if person.facing < _ENOUGH_FACING:
+        advice.append("The face looks away for most of the clip: look into the camera.")
+    seconds = float(person.head.seconds[-1] - person.head.seconds[0])
+    if seconds < _ENOUGH_SECONDS:
+        advice.append(f"The face is seen for {seconds:.1f} s; {_ENOUGH_SECONDS:.0f} s or more show more of it.")
+    return advice
+
+
+def _on_voice(heard: Heard | None, hearing: Hearing | None) -> list[str]:
+    if heard is None:
+        return []
+    advice = []
+    if heard.seconds < ENOUGH_SECONDS:
+        advice.append(
+            f"{heard.seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say some sentences."
+        )
+    if heard.quality < _ENOUGH_QUALITY:
+        advice.append("There is noise behind the voice: record in a quiet room.")
+    if hearing is not None and hearing.background.music > _MUCH_MUSIC:
+        advice.append("Music plays behind the voice: turn it off.")
+    if hearing is not None and hearing.background.clipped > _MUCH_CLIPPED:
+        advice.append("The recording is too loud and distorts: speak further from the microphone.")
+    if not heard.tied:
+        advice.append(
+            "Whether the voice is the subject's could not be seen: face the camera and speak for 5 s or more."
+        )
+    return advice
+
+
+def _range(angles: NDArray[np.float32]) -> tuple[float, float]:
     # One wild landmark is not a head turn.
-    return float(np.percentile(angles, 5)), float(np.percentile(angles, 95))
+    return float(np.percentile(angles, 2)), float(np.percentile(angles, 98))

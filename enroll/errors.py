@@ -7,11 +7,16 @@
        │  ├─ ClipTooShort       clip_too_short
        │  ├─ NoFace             no_face
        │  ├─ FaceTooSmall       face_too_small
+       │  ├─ FaceCovered        face_covered
        │  ├─ SeveralPeople      several_people
        │  └─ NoSpeech           no_speech
        ├─ ConsentInvalid        consent_invalid
+       ├─ ChallengeFailed       challenge_failed
        ├─ ConsentExpired        consent_expired
-       └─ WeightsMissing        weights_missing
+       ├─ WeightsMissing        weights_missing
+       │  ├─ WeightsChanged     weights_changed
+       │  └─ DownloadFailed     download_failed
+       └─ LicenceNotAccepted    licence_not_accepted
 
 A message is one line a person can act on. It never holds biometric data: no embedding, no pixels, no transcript.
 """
@@ -22,16 +27,21 @@ from typing import ClassVar
 
 __all__ = [
     "BadInput",
+    "ChallengeFailed",
     "ClipTooShort",
     "ClipUnreadable",
     "ConsentExpired",
     "ConsentInvalid",
+    "DownloadFailed",
     "EnrollError",
+    "FaceCovered",
     "FaceTooSmall",
     "KitError",
+    "LicenceNotAccepted",
     "NoFace",
     "NoSpeech",
     "SeveralPeople",
+    "WeightsChanged",
     "WeightsMissing",
 ]
 
@@ -81,6 +91,10 @@ class FaceTooSmall(BadInput):
     code = "face_too_small"
 
 
+class FaceCovered(BadInput):
+    code = "face_covered"
+
+
 class SeveralPeople(BadInput):
     code = "several_people"
 
@@ -93,6 +107,12 @@ class ConsentInvalid(EnrollError):
     code = "consent_invalid"
 
 
+class ChallengeFailed(EnrollError):
+    """The clip does not answer what its consent request asked for."""
+
+    code = "challenge_failed"
+
+
 class ConsentExpired(EnrollError):
     code = "consent_expired"
     exit_status = 4
@@ -101,6 +121,25 @@ class ConsentExpired(EnrollError):
 class WeightsMissing(EnrollError):
     code = "weights_missing"
     exit_status = 5
+
+
+class WeightsChanged(WeightsMissing):
+    """Weights are there and are not the published ones, or not those of their first use. They were not opened."""
+
+    code = "weights_changed"
+
+
+class DownloadFailed(WeightsMissing):
+    """Weights could not be fetched. Nothing was put in place."""
+
+    code = "download_failed"
+
+
+class LicenceNotAccepted(EnrollError):
+    """Weights are downloaded under their licence, or not at all."""
+
+    code = "licence_not_accepted"
+    exit_status = 4
 
 
 def _one_line(text: str) -> str:

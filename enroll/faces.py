@@ -1,128 +1,95 @@
-"""Faces in a clip: found by MTCNN (Zhang et al., 2016), as looks in clip order."""
+"""Faces in one picture, found by MTCNN (Zhang et al., 2016)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enroll.clip import Clip, Frame
-from enroll.looks import Look, cut_look
-from enroll.pose import head_pose
+from enroll.clip import Clip
 
 if TYPE_CHECKING:
     from facenet_pytorch import MTCNN
 
-__all__ = ["MIN_CONFIDENCE", "SAMPLE_RATE", "Faces", "find_faces", "largest_tiny_face"]
+__all__ = ["DETECT_EDGE", "MIN_CONFIDENCE", "Face", "detect", "largest_tiny_face"]
 
-SAMPLE_RATE = 4.0
-"""Frames looked at in each second."""
-MAX_FRAMES = 160
 MIN_CONFIDENCE = 0.9
 """Below this MTCNN sees faces in hands and folds."""
+DETECT_EDGE = 640
+"""Longest edge of the picture the detector sees, pixels."""
 
-_DETECT_EDGE = 640
-_BATCH = 8
-# A clip with more is refused anyway; this bounds memory.
-_MAX_FACES = 4
+# The smallest face looked for, as a share of the picture's shorter edge: half of it doubles the time.
+_SMALLEST_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, repr=False)
-class Faces:
-    """What was seen: looks by sampled frame, how many frames that were, and how bright they are (0 to 255, median)."""
+class Face:
+    """One detected face, in pixels of the picture it was found in.
 
-    by_frame: tuple[tuple[Look, ...], ...]
-    brightness: float
+    Attributes:
+        box: (x0, y0, x1, y1), float32.
+        landmarks: shape (5, 2), float32; order as in ``alignment``.
+        confidence: of the detector, 0 to 1.
+    """
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    confidence: float
 
     @property
-    def frames(self) -> int:
-        return len(self.by_frame)
+    def height(self) -> float:
+        return float(self.box[3] - self.box[1])
 
 
-def find_faces(clip: Clip, progress: Callable[[float], None] = lambda share: None) -> Faces:
-    """Looks at ``SAMPLE_RATE`` frames a second (fewer in a long clip) and keeps up to four faces of each, largest
-    first.
+def detect(pixels: NDArray[np.uint8], *, edge: int = DETECT_EDGE, smallest: int | None = None) -> tuple[Face, ...]:
+    """The faces of a picture, largest first.
 
     Args:
-        clip: the clip.
-        progress: called with the share done, 0 to 1.
+        pixels: RGB uint8, shape (H, W, 3).
+        edge: the picture is reduced to this longest edge first.
+        smallest: lowest face looked for, pixels of the reduced picture; None takes a sixteenth of its shorter edge.
     """
-    rate = min(SAMPLE_RATE, MAX_FRAMES / clip.seconds)
-    found: list[tuple[Look, ...]] = []
-    brightness: list[float] = []
-    source = clip.frames(rate)
-    while frames := tuple(islice(source, _BATCH)):
-        for frame, faces in zip(frames, _detect(frames, _DETECT_EDGE), strict=True):
-            looks = [_look(frame, len(found), *face) for face in faces[:_MAX_FACES]]
-            found.append(tuple(looks))
-            brightness.append(float(_pixels(frame)[::8, ::8].mean()))
-        progress(min(1.0, frames[-1].second / clip.seconds))
-    return Faces(tuple(found), float(np.median(brightness)))
+    height, width = pixels.shape[:2]
+    scale = min(1.0, edge / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    detector = _mtcnn()
+    detector.min_face_size = smallest or max(20, int(min(size) * _SMALLEST_SHARE))
+    boxes, confidences, landmarks = detector.detect(small, landmarks=True)
+    if boxes is None:
+        return ()
+    faces = [
+        Face((np.asarray(box) / scale).astype(np.float32), (np.asarray(points) / scale).astype(np.float32), float(sure))
+        for box, sure, points in zip(boxes, confidences, landmarks, strict=True)
+        if sure >= MIN_CONFIDENCE
+    ]
+    return tuple(sorted(faces, key=lambda face: -face.height))
 
 
 def largest_tiny_face(clip: Clip) -> float | None:
-    """A second look, with more pixels and at fewer frames, for faces ``find_faces`` cannot see.
+    """A second look, with more pixels and at few frames, for faces that ``detect`` does not see at its usual size.
 
     Returns:
         Height in pixels of the largest face seen in at least two frames; None if there is none.
     """
-    frames = clip.frames(min(1.0, 6 / clip.seconds))
-    seen: list[float] = []
-    for frame in frames:
-        faces = next(_detect((frame,), _DETECT_EDGE * 2, smallest=14))
-        sure = [float(box[3] - box[1]) for box, _, confidence in faces if confidence > 0.98]
-        seen += [max(sure)] if sure else []
+    seen = []
+    for frame in clip.frames(min(1.0, 6 / clip.seconds)):
+        if frame.pixels is not None:
+            sure = [
+                face.height
+                for face in detect(frame.pixels, edge=2 * DETECT_EDGE, smallest=14)
+                if face.confidence > 0.98
+            ]
+            seen += [max(sure)] if sure else []
     return max(seen) if len(seen) >= 2 else None
 
 
-def _look(frame: Frame, index: int, box: NDArray[np.float32], points: NDArray[np.float32], confidence: float) -> Look:
-    return cut_look(
-        _pixels(frame),
-        box,
-        points,
-        index=index,
-        second=frame.second,
-        confidence=confidence,
-        pose=head_pose(points),
-    )
-
-
-def _detect(
-    frames: Iterable[Frame], edge: int, smallest: int | None = None
-) -> Iterator[list[tuple[NDArray[np.float32], NDArray[np.float32], float]]]:
-    """For each frame, faces largest first: box (4,) and landmarks (5, 2) in pixels of the frame, and confidence."""
-    frames = list(frames)
-    height, width = _pixels(frames[0]).shape[:2]
-    scale = min(1.0, edge / max(height, width))
-    size = (round(width * scale), round(height * scale))
-    batch = np.stack([cv2.resize(_pixels(frame), size, interpolation=cv2.INTER_AREA) for frame in frames])
-    detector = _mtcnn(smallest or max(20, min(size) // 16))
-    boxes, confidences, landmarks = detector.detect(batch, landmarks=True)
-    for some, sure, points in zip(boxes, confidences, landmarks, strict=True):
-        faces = []
-        if some is not None:
-            for box, confidence, five in zip(some, sure, points, strict=True):
-                if confidence >= MIN_CONFIDENCE:
-                    box, five = np.asarray(box, np.float32) / scale, np.asarray(five, np.float32) / scale
-                    faces.append((box, five, float(confidence)))
-        yield faces
-
-
-def _pixels(frame: Frame) -> NDArray[np.uint8]:
-    """``Clip.frames`` gives no frame without."""
-    if frame.pixels is None:
-        raise ValueError("the frame carries no pixels")
-    return frame.pixels
-
-
-@lru_cache(maxsize=4)
-def _mtcnn(smallest: int) -> MTCNN:
+@lru_cache(maxsize=1)
+def _mtcnn() -> MTCNN:
     from facenet_pytorch import MTCNN
 
-    return MTCNN(keep_all=True, min_face_size=smallest, device="cpu").eval()
+    return MTCNN(keep_all=True, device="cpu").eval()

@@ -67,6 +67,8 @@ class Embedding:
         views: what the mean was made of, in clip order.
         quality: 0 to 1.
         seconds: for a voice, the seconds of speech behind it; None otherwise.
+        spread: how far the views lie from their mean: 1 less their mean cosine to it, 0 (all alike) upwards; None where
+            there are fewer than two.
     """
 
     space: str
@@ -75,6 +77,7 @@ class Embedding:
     views: tuple[View, ...] = ()
     quality: float = 1.0
     seconds: float | None = None
+    spread: float | None = None
 
     @property
     def dim(self) -> int:
@@ -207,6 +210,8 @@ class Identity:
                 ),
                 quality=entry["quality"],
                 seconds=entry["seconds"],
+                # Identities stored before it was measured have none.
+                spread=entry.get("spread"),
             )
             for name, entry in header["embeddings"].items()
         }
@@ -260,6 +265,7 @@ class Identity:
                     "modality": e.modality,
                     "quality": e.quality,
                     "seconds": e.seconds,
+                    "spread": e.spread,
                     "views": [{"second": v.second, "quality": v.quality, "pose": pose(v.pose)} for v in e.views],
                 }
                 for name, e in self.embeddings.items()

@@ -25,9 +25,11 @@ FACE_EDGE = 112
 _SIDE, _ABOVE, _BELOW = 2.1, 1.3, 2.8
 # The variance of the Laplacian of a 112 px chip that counts as in focus: GRID's 360×288 give 100 to 290.
 _SHARP = 250.0
+# In CIE Lab. Of the real faces tried at most 0.43 of the lower half differs by more, of nine masks at least 0.76.
+_COLOUR = 11.0
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Look:
     """One face at one moment.
 
@@ -42,7 +44,8 @@ class Look:
         face_px: face height in the clip itself, pixels.
         reach: face height as a share of the frame's height and width: (dy, dx).
         pose: of the head.
-        quality: sharpness, size, light and the detector's confidence in one figure, 0 to 1.
+        quality: sharpness, size, light, pose, what covers the face and the detector's confidence in one figure, 0 to 1.
+        covered: share of mouth and chin that is not of the colour of the cheeks, as under a mask, 0 to 1.
     """
 
     index: int
@@ -56,6 +59,7 @@ class Look:
     reach: tuple[float, float]
     pose: Pose
     quality: float
+    covered: float = 0.0
 
 
 def cut_look(
@@ -67,8 +71,13 @@ def cut_look(
     second: float,
     confidence: float,
     pose: Pose,
+    others: Sequence[NDArray[np.float32]] = (),
 ) -> Look:
-    """Cuts a look out of a frame, RGB uint8, shape (H, W, 3); ``box`` and ``landmarks`` are in its pixels."""
+    """Cuts a look out of a frame, RGB uint8, shape (H, W, 3); ``box`` and ``landmarks`` are in its pixels.
+
+    ``others`` are the boxes of the other faces in the frame. Where they reach into the look they are filled in:
+    nobody's face is kept with somebody else's.
+    """
     height, width = frame.shape[:2]
     x0, y0, x1, y1 = (float(v) for v in box)
     face = max(y1 - y0, 1.0)
@@ -76,6 +85,9 @@ def cut_look(
     left, right = max(0, int(cx - _SIDE * face)), min(width, int(cx + _SIDE * face) + 1)
     top, bottom = max(0, int(cy - _ABOVE * face)), min(height, int(cy + _BELOW * face) + 1)
     patch = np.array(frame[top:bottom, left:right], np.uint8, order="C")
+    for other in others:
+        shift = np.array([left, top, left, top], np.float32)
+        _fill(patch, other - shift, box - shift)
     scale = min(1.0, FACE_EDGE / face)
     if scale < 1.0:
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
@@ -83,6 +95,8 @@ def cut_look(
     factor = np.array([patch.shape[1] / (right - left), patch.shape[0] / (bottom - top)])
     corner = np.array([left, top])
     points = ((landmarks - corner) * factor).astype(np.float32)
+    chip = face_chip(patch, points)
+    covered = _covered(chip)
     return Look(
         index=index,
         second=second,
@@ -94,17 +108,46 @@ def cut_look(
         face_px=face,
         reach=(face / height, face / width),
         pose=pose,
-        quality=_quality(face_chip(patch, points), face, confidence),
+        quality=_quality(chip, face, confidence, pose, covered),
+        covered=covered,
     )
 
 
-def _quality(chip: NDArray[np.uint8], face_px: float, confidence: float) -> float:
-    """Geometric mean of four shares, so that one that is nearly nothing is not outvoted by the others."""
+def _fill(patch: NDArray[np.uint8], other: NDArray[np.float32], own: NDArray[np.float32]) -> None:
+    """Paints an ellipse of the patch's mean colour over another's face (x0, y0, x1, y1), but never over the own."""
+    height, width = patch.shape[:2]
+    x0, y0, x1, y1 = (float(v) for v in other)
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        return
+    inside = np.zeros((height, width), np.uint8)
+    centre = (round((x0 + x1) / 2), round((y0 + y1) / 2))
+    cv2.ellipse(inside, centre, (round((x1 - x0) * 0.6), round((y1 - y0) * 0.6)), 0, 0, 360, 255, -1)
+    left, top, right, bottom = (max(0, round(float(v))) for v in own)
+    inside[top:bottom, left:right] = 0
+    if inside.any():
+        patch[inside > 0] = patch.reshape(-1, 3).mean(0).astype(np.uint8)
+
+
+def _covered(chip: NDArray[np.uint8]) -> float:
+    """Share of mouth and chin whose colour (a and b of CIE Lab) is not that of the skin between brows and nose. Lips
+    are redder than skin and a beard is darker; what is less red than skin by far is a mask or a scarf."""
+    lab = cv2.cvtColor((chip / 255.0).astype(np.float32), cv2.COLOR_RGB2LAB)
+    skin = np.median(lab[34:64, 50:62].reshape(-1, 3), axis=0)
+    lower = lab[80:106, 38:74].reshape(-1, 3)
+    off = lower[:, 1:] - skin[1:]
+    return float(np.mean((off[:, 0] < -_COLOUR) | (np.abs(off[:, 1]) > _COLOUR)))
+
+
+def _quality(chip: NDArray[np.uint8], face_px: float, confidence: float, pose: Pose, covered: float) -> float:
+    """Geometric mean of shares, so that one that is nearly nothing is not outvoted by the others."""
     grey = cv2.cvtColor(chip[16:-8, 16:-16], cv2.COLOR_RGB2GRAY)
     sharp = min(1.0, float(cv2.Laplacian(grey, cv2.CV_32F).var()) / _SHARP)
     size = min(1.0, face_px / FACE_EDGE)
     light = min(1.0, float(grey.std()) / 30.0) * (1.0 - float(np.mean((grey < 12) | (grey > 250))))
-    return float(np.clip(sharp * size * light * confidence**4, 1e-8, 1.0) ** 0.25)
+    # A face half turned away says half as much.
+    facing = max(0.1, float(np.cos(np.radians(pose.yaw)) * np.cos(np.radians(pose.pitch))))
+    shares = sharp * size * light * confidence**4 * facing * (1.0 - covered)
+    return float(np.clip(shares, 1e-8, 1.0) ** 0.25)
 
 
 def spread(looks: Sequence[Look], count: int, *, floor: float = 0.7) -> list[Look]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -14,21 +15,27 @@ from enroll.consent import ConsentRecord
 from enroll.coverage import coverage
 from enroll.encoders import registry
 from enroll.encoders.base import Encoder
+from enroll.encoders.memo import Memo
 from enroll.errors import BadInput
-from enroll.faces import find_faces
-from enroll.identity import Crop, Embedding, Identity, Modality, Speech
+from enroll.examination import examine
+from enroll.findings import Findings
+from enroll.identity import Crop, Embedding, Identity, Modality
 from enroll.looks import Look, spread
 from enroll.pooling import pool
-from enroll.subject import find_subject
-from enroll.voice import Heard, best_speech, embed_voice, listen
+from enroll.threads import single_threaded
+from enroll.voice import best_speech, embed_voice
 
-__all__ = ["Progress", "enroll"]
+__all__ = ["Onlooker", "Progress", "enroll"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, 0 to 1."""
+Onlooker = Callable[[Findings], None]
+"""Called once with all that was found, whether somebody is enrolled or nobody is."""
 
 HEAD_CROPS, BODY_CROPS = 4, 2
-_VIEWS: dict[Modality, int] = {"face": 12, "body": 4}
+_VIEWS: dict[Modality, int] = {"face": 8, "body": 4}
+# The space whose distances tell people apart within a clip.
+_TELLING = "dlib-resnet-128"
 
 
 def enroll(
@@ -37,60 +44,95 @@ def enroll(
     *,
     handle: str | None = None,
     encoders: Sequence[str] | None = None,
+    subject: int | None = None,
     trusted: Collection[str] | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Identity:
     """Learns the one person in a clip, as far as their consent goes.
 
     Args:
         clip: a video file.
-        consent: what the person agreed to; verified before the clip is opened. Its scope decides what is learnt.
+        consent: what the person agreed to; verified before the clip is opened. Its scope decides what is learnt. A
+            request will do if the clip meets its challenge; ``ConsentRecord.fulfil`` then makes a consent of it, with
+            ``Findings.liveness``.
         handle: the name used in prompts; must be the consent's. None takes the consent's.
-        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine.
+        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine and whose
+            licence is one this home works under (``registry.default``).
+        subject: which of several people it is, counted from the left; None when the clip is to say so itself.
         trusted: thumbprints of the keys whose signature on a consent counts; see ``ConsentRecord.verify``.
         now: the moment that counts for the consent; the clock's when None.
         progress: see ``Progress``.
+        onlooker: see ``Onlooker``.
 
     Raises:
         ConsentInvalid, ConsentExpired: the consent does not hold for this, now.
+        ChallengeFailed: the consent is a request, and the clip does not meet its challenge.
         ClipUnreadable, ClipTooShort, BadInput: the file cannot serve.
-        NoFace, FaceTooSmall, SeveralPeople, NoSpeech: what is in it cannot serve.
+        NoFace, FaceTooSmall, FaceCovered, SeveralPeople, NoSpeech: what is in it cannot serve.
         WeightsMissing: an encoder that was asked for is not on this machine.
     """
     tell = progress or (lambda stage, share: None)
-    consent.verify(now=now, trusted=trusted, handle=handle)
+    moment = now or datetime.now(UTC)
+    consent.verify(now=moment, trusted=trusted, handle=handle, request=True)
     chosen = {modality: _encoders(modality, encoders) for modality in consent.scope}
 
     tell("reading the clip", 0.0)
     source = Clip.open(clip)
-    faces = find_faces(source, lambda share: tell("looking for the face", 0.05 + 0.55 * share))
-    tell("telling people apart", 0.6)
-    looks = find_subject(faces, source)
-    heard = listen(source.sound) if "voice" in consent.scope else None
+    faces = Memo(registry.get(_TELLING))
+    with single_threaded():
+        findings = examine(
+            source,
+            faces,
+            voice="voice" in consent.scope,
+            subject=subject,
+            challenge=consent.challenge if consent.awaits_answer(moment) else None,
+            now=moment,
+            tell=lambda stage, share: tell(stage, 0.05 + 0.75 * share),
+        )
+        if onlooker is not None:
+            onlooker(findings)
+        if findings.refusal is not None:
+            raise findings.refusal
+        if consent.assurance == "requested":
+            consent.require_met(findings.liveness)
+        tell("learning the person", 0.8)
+        identity = _learn(findings, consent, chosen, faces, moment)
+    tell("done", 1.0)
+    return identity
 
-    tell("learning the person", 0.75)
+
+def _learn(
+    findings: Findings,
+    consent: ConsentRecord,
+    chosen: Mapping[Modality, Sequence[Encoder]],
+    faces: Memo,
+    now: datetime,
+) -> Identity:
+    """What is kept of the subject of findings that refuse nothing."""
+    person, heard = findings.subject, findings.heard
+    looks = person.looks if person is not None else ()
     # Without consent for the face, nothing that is kept of the body has seen one.
     bodies = looks if "face" in consent.scope else tuple(map(hide_face, looks))
-    seen = [
-        *(_embed(looks, encoder) for encoder in chosen.get("face", ())),
-        *(_embed(bodies, encoder) for encoder in chosen.get("body", ())),
-    ]
-    voices = [embed_voice(heard, encoder) for encoder in chosen["voice"]] if heard is not None else []
-    tell("done", 1.0)
+    with ThreadPoolExecutor(2) as pool:
+        voices = pool.submit(lambda: [embed_voice(heard, one) for one in chosen["voice"]] if heard is not None else [])
+        dressed = pool.submit(lambda: [_embed(bodies, encoder) for encoder in chosen.get("body", ())])
+        seen = [_embed(looks, faces if one.card.space == _TELLING else one) for one in chosen.get("face", ())]
+    spoken = voices.result()
     return Identity(
         identity_id=str(uuid4()),
         consent_id=consent.consent_id,
         handle=consent.handle,
-        embeddings={embedding.space: embedding for embedding in (*seen, *voices)},
+        embeddings={embedding.space: embedding for embedding in (*seen, *dressed.result(), *spoken)},
         crops=(
             *(_head(look) for look in (spread(looks, HEAD_CROPS) if "face" in chosen else ())),
             *(_body(look) for look in (spread(bodies, BODY_CROPS) if "body" in chosen else ())),
         ),
-        speech=_speech(heard, voices),
-        coverage=coverage(looks, heard, consent.scope),
-        clip_sha256=source.sha256,
-        created=now or datetime.now(UTC),
+        speech=best_speech(heard, spoken[0] if spoken else None) if heard is not None else None,
+        coverage=coverage(person, heard, findings.hearing, consent.scope),
+        clip_sha256=findings.clip.sha256,
+        created=now,
     )
 
 
@@ -124,7 +166,3 @@ def _head(look: Look) -> Crop:
 
 def _body(look: Look) -> Crop:
     return Crop("body", body_crop(look.patch, look.box), look.second, look.quality, look.pose)
-
-
-def _speech(heard: Heard | None, voices: Sequence[Embedding]) -> Speech | None:
-    return best_speech(heard, voices[0] if voices else None) if heard is not None else None

@@ -53,7 +53,15 @@ def pool(
         views=views,
         quality=float(np.average(np.asarray(qualities)[keep], weights=weights)),
         seconds=length,
+        spread=_spread(vectors[keep], mean),
     )
+
+
+def _spread(vectors: NDArray[np.float32], mean: NDArray[np.float64]) -> float | None:
+    if len(vectors) < 2:
+        return None
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(mean)
+    return float(1.0 - np.mean(vectors @ mean / np.maximum(norms, 1e-12)))
 
 
 def _inliers(vectors: NDArray[np.float32]) -> NDArray[np.intp]:

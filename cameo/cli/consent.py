@@ -10,9 +10,11 @@ import typer
 from cameo.cli.options import Command, Out, split
 from cameo.cli.terminal import Answer, plain
 from cameo.studio import Studio
-from enroll.consent import ConsentRecord, Scope, Use
+from enroll.consent import ConsentRecord, Scope, Turn, Use
 
 __all__ = ["consent_summary", "register"]
+
+_ARROWS: dict[Turn, str] = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 
 app = typer.Typer(help="Ask for a consent, or vouch for one given elsewhere.")
 
@@ -58,11 +60,18 @@ def new(
         {"path": str(out), "handle": record.handle, "consent": consent_summary(record)}
         | {"statement": record.statement, "challenge": challenge.model_dump(mode="json")},
         (
-            f"{plain(out)} asks @{record.handle} for a consent until {record.valid_until:%Y-%m-%d}. To be read aloud:",
+            f"{plain(out)} asks @{record.handle} for a consent until {record.valid_until:%Y-%m-%d}. "
+            "Film the person alone, in one go, reading this aloud:",
             "",
             f"  {plain(record.statement)}",
             "",
-            f"Numbers and turns are good until {challenge.valid_until:%H:%M} UTC. If the person agreed elsewhere:",
+            "  numbers   " + "   ".join(challenge.digits),
+            "  turns     " + "   ".join(f"{_ARROWS[turn]} {turn.upper()}" for turn in challenge.turns),
+            "            (their own left and right; each well to the side, then back to the front)",
+            "",
+            f"Good until {challenge.valid_until:%H:%M} UTC, {_minutes(record)} minutes from now. Then:",
+            f"  cameo enroll CLIP --consent {plain(out)}",
+            "Or, if the person agreed elsewhere:",
             f'  cameo consent attest {plain(out)} --by "YOUR NAME"',
         ),
     )
@@ -80,6 +89,10 @@ def attest(
         {"path": str(consent), "handle": record.handle, "consent": consent_summary(record)},
         (f"{plain(by)} vouches for the consent of @{record.handle}, in force until {record.valid_until:%Y-%m-%d}.",),
     )
+
+
+def _minutes(record: ConsentRecord) -> int:
+    return round((record.challenge.valid_until - record.created).total_seconds() / 60)
 
 
 def consent_summary(record: ConsentRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from cameo import __version__
-from cameo.cli import consent, people, scenes, tools
+from cameo.cli import consent, interrupts, people, scenes, tools, weights
 from cameo.cli.terminal import Answer, debugging, print_answer, print_failure
 from enroll.errors import KitError
 
@@ -19,6 +19,8 @@ _EPILOG = (
     "--json after any command: one JSON object on stdout and nothing else there. CAMEO_HOME says where people are kept."
 )
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="cameo",
     add_completion=False,
@@ -26,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-for module in (consent, people, scenes, tools):
+for module in (consent, people, scenes, tools, weights):
     module.register(app)
 
 
@@ -45,6 +47,7 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process."""
+    interrupts.listen()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -59,6 +62,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         answer = typer.main.get_command(app)(words or ["--help"], prog_name="cameo", standalone_mode=False)
         if not isinstance(answer, Answer):
+            if answer == _INTERRUPTED:  # how typer reports Ctrl-C within a command
+                raise KeyboardInterrupt
             return int(answer or 0)
         print_answer(answer, as_json=as_json)
         sys.stdout.flush()
@@ -68,12 +73,14 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _failed("usage", error.format_message(), "see: cameo --help", 2, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted", "stopped", "", 130, as_json=as_json)
+        return _failed("interrupted", "stopped", "", _INTERRUPTED, as_json=as_json)
     except BrokenPipeError:
         # Whoever read our output has gone; nobody is left to tell. Python must not try once more at exit.
         sys.stdout = None  # type: ignore[assignment]
         return 1
     except Exception as error:
+        if interrupts.asked():
+            return _failed("interrupted", "stopped", "", _INTERRUPTED, as_json=as_json)
         # The message of an exception nobody foresaw may quote anything; its kind does not.
         hint = "run it again with CAMEO_DEBUG=1 and report what it prints"
         return _failed("internal", f"unexpected {type(error).__name__}", hint, 1, as_json=as_json)

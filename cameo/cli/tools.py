@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from cameo.cli.options import Command, Out
 from cameo.cli.terminal import Answer, plain, progress_bar, tell
 from cameo.errors import InputRefused, UsageError
 from cameo.studio import Studio
+from enroll.consent import ConsentRecord
 
 __all__ = ["register"]
 
@@ -43,6 +44,10 @@ def synth(
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="FILE", help="Write what is in the clip to this JSON file.")
     ] = None,
+    consent: Annotated[
+        Path | None,
+        typer.Option("--consent", metavar="FILE", help="Answer the challenge of this consent request, in about 11 s."),
+    ] = None,
 ) -> Answer:
     """Make a clip of people who do not exist."""
     from cameo.scene import check_target, write_scene
@@ -53,9 +58,17 @@ def synth(
         check_target(path)
     import numpy as np
 
-    from cameo.synth.clips import make_clip
+    if consent is not None:
+        from cameo.synth.answers import make_answer
 
-    made = make_clip(seed, clip, people=people, seconds=seconds, size=size)
+        if people != 1:
+            raise UsageError(f"--people is {people}, a challenge is answered by one", hint="leave --people out")
+        challenge = ConsentRecord.load(consent).challenge
+        made = make_answer(seed, challenge.digits, challenge.turns, clip, size=size)
+    else:
+        from cameo.synth.clips import make_clip
+
+        made = make_clip(seed, clip, people=people, seconds=seconds, size=size)
     info = write_scene(out, made.frames, made.sound.astype(np.float32), made.fps, made.sample_rate, made.caption)
     if truth:
         try:
@@ -82,16 +95,26 @@ def doctor() -> Answer:
     from cameo.checkup import checkup
 
     report = checkup()
-    encoders = Table("embedding space", "of", "here", "commercial use", "licence", box=None, pad_edge=False)
+    columns = ("of", "here", "checksum", "used", "commercial use")
+    encoders = Table(Column("embedding space", no_wrap=True), *columns, box=None, pad_edge=False)
     for row in report["encoders"]:
-        commercial = "yes" if row["commercial"] else "no"
-        encoders.add_row(row["space"], row["modality"], "yes" if row["present"] else "no", commercial, row["licence"])
+        here, used, commercial = ("yes" if row[key] else "no" for key in ("present", "used", "commercial"))
+        encoders.add_row(row["space"], row["modality"], here, row["checksum"] or "", used, commercial)
     models = Table("model", "here", "size", "licence", "reads", box=None, pad_edge=False)
     for row in report["models"]:
         size = f"{row['megabytes']:.0f} MB" if row["present"] else ""
         models.add_row(row["name"], "yes" if row["present"] else "no", size, row["licence"], ", ".join(row["adapter"]))
     named = [(row["space"], row) for row in report["encoders"]] + [(row["name"], row) for row in report["models"]]
     missing = [f"{name}: {row['source']}" for name, row in named if not row["present"]]
+    unused = [
+        f"  {row['space']} is here and not used: {row['why_not']}"
+        for row in report["encoders"]
+        if row["present"] and not row["used"]
+    ]
+    licences = [
+        f"  {row['space']}: {row['licence']}{'; in ' + plain(row['path']) if row['present'] else ''}"
+        for row in report["encoders"]
+    ]
     codecs = ", ".join(f"{name} {'yes' if there else 'NO'}" for name, there in report["codecs"].items())
     return Answer(
         report,
@@ -101,6 +124,10 @@ def doctor() -> Answer:
             f"codecs   {codecs}",
             "",
             encoders,
+            *unused,
+            "",
+            "Their licences, and where they are:",
+            *licences,
             "",
             models,
             *(("", "To get what is not here:", *(f"  {line}" for line in missing)) if missing else ()),

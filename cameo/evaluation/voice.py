@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from enroll.clip import SAMPLE_RATE
 from enroll.encoders import registry
 from enroll.errors import NoSpeech
-from enroll.voice import embed_voice, listen
+from enroll.voice import embed_voice, listen, speech_of
 
 __all__ = ["mono", "pitch", "semitones", "voice_vector"]
 
@@ -54,6 +54,6 @@ def voice_vector(sound: NDArray[np.float32], space: str) -> NDArray[np.float32]:
     encoder = registry.get(space)
     try:
         with torch.inference_mode():
-            return embed_voice(listen(sound), encoder).vector
+            return embed_voice(speech_of(listen(sound), sound), encoder).vector
     except NoSpeech:
         return np.full(encoder.card.dim, np.nan, np.float32)

@@ -14,11 +14,22 @@ from numpy.typing import NDArray
 
 from cameo.synth.people import CLOTHES, Outfit, Person
 from cameo.synth.render import landmarks, render, rotation
-from cameo.synth.settings import SETTINGS, Setting
+from cameo.synth.settings import SETTINGS, Light, Setting
 from cameo.synth.sounds import ambience
 from cameo.synth.voices import Utterance, Voice, mouth_track, speak
 
-__all__ = ["ACTIONS", "SHOTS", "WORDS", "Occasion", "SynthClip", "caption", "make_clip", "spoken", "vocabulary"]
+__all__ = [
+    "ACTIONS",
+    "SHOTS",
+    "WORDS",
+    "Occasion",
+    "SynthClip",
+    "caption",
+    "fixed_numbers",
+    "make_clip",
+    "spoken",
+    "vocabulary",
+]
 
 WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -129,20 +140,7 @@ def make_clip(
         sound[first : first + len(heard)] += heard * float(rng.uniform(0.8, 1.1))
         centre = 0.0 if people == 1 else (-0.25, 0.25)[number]
         motion = _motion(rng, occasion, count, fps, mouth_track(spoken_, fps, count, start), centre)
-        fixed = person.traits() | {
-            "lx": light.direction[0],
-            "ly": light.direction[1],
-            "lz": light.direction[2],
-            "key": light.key,
-            "ambient": light.ambient,
-            **{f"light_{c}": v for c, v in zip("rgb", light.tint, strict=True)},
-            **{f"cloth_{c}": v for c, v in zip("rgb", worn.rgb, strict=True)},
-            "stripes": worn.stripes,
-            "collar": worn.collar,
-            "setting": float(occasion.setting.index),
-            "place": place,
-            "pan": pan,
-        }
+        fixed = fixed_numbers(person, worn, light, occasion.setting, place, pan)
         numbers = [fixed | moment for moment in motion]
         drawings.append(render(numbers, size, size))
         cast.append(
@@ -169,6 +167,31 @@ def make_clip(
         "cast": cast,
     }
     return SynthClip(picture, np.clip(sound, -1, 1), fps, SAMPLE_RATE, caption(truth, rng), truth)
+
+
+def fixed_numbers(
+    person: Person, worn: Outfit, light: Light, setting: Setting, place: float, pan: float
+) -> dict[str, float]:
+    """What a renderer needs to know of a clip that stays the same in each of its frames.
+
+    Args:
+        place: which spot of the setting, 0 to 1.
+        pan: where the camera looks, picture heights.
+    """
+    return person.traits() | {
+        "lx": light.direction[0],
+        "ly": light.direction[1],
+        "lz": light.direction[2],
+        "key": light.key,
+        "ambient": light.ambient,
+        **{f"light_{c}": v for c, v in zip("rgb", light.tint, strict=True)},
+        **{f"cloth_{c}": v for c, v in zip("rgb", worn.rgb, strict=True)},
+        "stripes": worn.stripes,
+        "collar": worn.collar,
+        "setting": float(setting.index),
+        "place": place,
+        "pan": pan,
+    }
 
 
 def caption(truth: dict[str, Any], rng: np.random.Generator, *, clothes: bool | None = None) -> str:

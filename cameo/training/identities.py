@@ -23,7 +23,7 @@ from enroll.errors import NoSpeech
 from enroll.identity import Crop, Embedding, Identity, Pose
 from enroll.looks import Look, cut_look, spread
 from enroll.pooling import pool
-from enroll.voice import best_speech, embed_voice, listen
+from enroll.voice import best_speech, embed_voice, listen, speech_of
 
 FACE, BODY, VOICE = "dlib-resnet-128", "appearance", "ge2e-256"
 """The spaces nano's adapter reads: those that work wherever the package is installed."""
@@ -64,7 +64,7 @@ def identify(
     embeddings = [_embed(FACE, heads[:_FACE_VIEWS]), _embed(BODY, heads[:_BODIES])]
     speech = None
     try:
-        heard = listen(sound)
+        heard = speech_of(listen(sound), sound)
     except NoSpeech:
         # Some made-up voices are nearly whispers; such a person is known by face alone.
         heard = None

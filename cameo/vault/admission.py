@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cameo.errors import HandleTaken, Revoked
+from cameo.errors import AlreadyEnrolled, EnrollmentRefused, HandleTaken, Revoked
 from cameo.vault.cipher import seal
+from cameo.vault.duplicates import Duplicates
 from cameo.vault.entries import Summary
 from cameo.vault.grants import set_grant
 from cameo.vault.keys import MasterKey
@@ -20,7 +21,7 @@ from enroll.consent import ConsentRecord
 from enroll.errors import BadInput, ConsentInvalid
 from enroll.identity import Identity
 
-__all__ = ["admit", "require_covered", "require_new"]
+__all__ = ["admit", "require_covered", "require_new", "require_stranger"]
 
 
 def require_covered(identity: Identity, consent: ConsentRecord) -> None:
@@ -28,7 +29,8 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
 
     Raises:
         BadInput: the identity's id is no UUID (it becomes a folder's name).
-        ConsentInvalid: the identity rests on another consent, or holds what this one does not cover.
+        ConsentInvalid: the identity rests on another consent, is from another clip than met its challenge, or holds
+            what this consent does not cover.
     """
     try:
         canonical = str(UUID(identity.identity_id)) == identity.identity_id
@@ -38,6 +40,8 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
         raise BadInput(f"identity id {identity.identity_id[:80]!r} is no UUID")
     if identity.consent_id != consent.consent_id:
         raise ConsentInvalid(f"identity rests on consent {identity.consent_id}, got {consent.consent_id}")
+    if consent.evidence is not None and consent.evidence.clip_sha256 != identity.clip_sha256:
+        raise ConsentInvalid(f"the challenge for @{consent.handle} was met by another clip than the identity is from")
     held: set[str] = {embedding.modality for embedding in identity.embeddings.values()}
     held |= {"face" if crop.kind == "head" else "body" for crop in identity.crops}
     held |= {"voice"} if identity.speech is not None else set()
@@ -74,17 +78,54 @@ def require_new(session: Session, people: People, identity: Identity) -> None:
         )
 
 
+def require_stranger(
+    session: Session, people: People, duplicates: Duplicates, identity: Identity, *, again: bool
+) -> tuple[str, ...]:
+    """Nobody is enrolled twice unawares, or against their wish.
+
+    Args:
+        again: the operator knows that this person is here under another handle, or looks like somebody who is. That
+            does not lift a bar.
+
+    Returns:
+        The ids of those here who are taken for this person; with ``again`` there may be some.
+
+    Raises:
+        EnrollmentRefused: the person left and asked not to be enrolled again.
+        AlreadyEnrolled: they are here under another handle.
+    """
+    matches = duplicates.find(session, identity)
+    if any(match.barred for match in matches):
+        raise EnrollmentRefused(
+            f"whoever is to be @{identity.handle} left and asked not to be enrolled again",
+            hint="only they can want that back: cameo unbar, with the id of their deletion certificate",
+        )
+    if matches and not again:
+        row = session.get_one(IdentityRow, matches[0].identity_id)
+        other = people.summary(row, people.owner(row)).handle
+        raise AlreadyEnrolled(
+            f"whoever is to be @{identity.handle} is enrolled already, as @{other}",
+            hint=f"use @{other}; or, for a twin or a second persona: cameo enroll … --again",
+        )
+    return tuple(match.identity_id for match in matches)
+
+
 def admit(
     session: Session,
     master: MasterKey,
     ledger: Ledger,
+    duplicates: Duplicates,
     owner: Owner,
     identity: Identity,
     consent: ConsentRecord,
     *,
     at: int,
+    despite: tuple[str, ...] = (),
 ) -> IdentityRow:
-    """Write a person down: wrapped key, sealed summary and consent, grants, a line in the ledger."""
+    """Write a person down: wrapped key, sealed summary and consent, grants, sketches, a line in the ledger.
+
+    ``despite``: the ids of those they were taken for; the ledger keeps that.
+    """
     summary = Summary.of(identity, consent.name)
     row = IdentityRow(
         identity_id=owner.identity_id,
@@ -99,5 +140,7 @@ def admit(
     session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])
     for who in consent.grants:
         set_grant(session, master, owner, who, allowed=True)
-    ledger.append(session, "put", {"consent_id": owner.consent_id}, at=at, owner=owner)
+    duplicates.remember(session, identity)
+    detail = {"consent_id": owner.consent_id} | ({"again": " ".join(despite)} if despite else {})
+    ledger.append(session, "put", detail, at=at, owner=owner)
     return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +15,7 @@ from enroll.fields import Moment
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, sign, verify
 
-__all__ = ["Certificate", "Destroyed"]
+__all__ = ["Certificate", "Destroyed", "Kept"]
 
 _MAX_BYTES: Final = 64 * 1024
 
@@ -31,6 +31,26 @@ class Destroyed(BaseModel):
     grants: int = Field(ge=0)
     scene_details: int = Field(ge=0)
     ledger_openings: int = Field(ge=0)
+    sketches: int = Field(default=0, ge=0)
+
+
+class Kept(BaseModel):
+    """What was not destroyed, because the person asked not to be enrolled again, and what it can do.
+
+    Attributes:
+        sketches: how many: one of the face, one of the voice, as far as their consent went.
+        what: the same in words, for whoever reads the certificate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sketches: int = Field(ge=1)
+    what: str = (
+        "A sketch of the face or the voice: bits that a secret key makes from its embedding. With that key it tells "
+        "whether a newcomer is probably the same person, and nothing else: neither a picture, a voice nor the "
+        "embedding comes back from it, and without the key it is noise. It is sealed, refuses a new enrollment here, "
+        "and goes when this certificate's id is given to: cameo unbar."
+    )
 
 
 class Certificate(BaseModel):
@@ -42,13 +62,15 @@ class Certificate(BaseModel):
         revoked: when its key was destroyed; from then on nothing of it could be read.
         completed: when the rest was gone too.
         reason: as given; None when none was.
+        kept: what was not destroyed at the person's own wish; None when nothing was kept.
         ledger: the ledger's size and head with this deletion in it.
         signature: see ``enroll.signature``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    format: Literal["cameo-deletion/1"] = "cameo-deletion/1"
+    # Format 1 knew neither sketches nor a wish to stay away.
+    format: Literal["cameo-deletion/1", "cameo-deletion/2"] = "cameo-deletion/2"
     certificate_id: str
     identity_id: str
     consent_id: str
@@ -57,6 +79,7 @@ class Certificate(BaseModel):
     completed: Moment
     reason: str | None
     destroyed: Destroyed
+    kept: Kept | None = None
     ledger: LedgerHead
     signature: str | None = None
 
@@ -107,4 +130,5 @@ class Certificate(BaseModel):
             )
 
     def _signed_fields(self) -> dict[str, object]:
-        return self.model_dump(mode="json", exclude={"signature"})
+        later: dict[str, Any] = {"kept": True, "destroyed": {"sketches"}} if self.format == "cameo-deletion/1" else {}
+        return self.model_dump(mode="json", exclude={"signature": True} | later)

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from enroll.consent import Assurance, ConsentRecord, Scope, Use
+from enroll.evidence import Capture
 from enroll.identity import Coverage, Identity, Modality
 
 __all__ = ["CastEntry", "ConsentSummary", "EmbeddingSummary", "LedgerHead", "SceneRecord", "SceneRole", "Summary"]
@@ -74,6 +75,7 @@ class ConsentSummary(BaseModel):
     id: str
     assurance: Assurance
     attested_by: str | None
+    capture: Capture | None = None
     expires: datetime
     scope: tuple[Scope, ...]
     uses: tuple[Use, ...]
@@ -84,6 +86,7 @@ class ConsentSummary(BaseModel):
             id=consent.consent_id,
             assurance=consent.assurance,
             attested_by=consent.attested_by,
+            capture=consent.capture,
             expires=consent.valid_until,
             scope=consent.scope,
             uses=consent.uses,

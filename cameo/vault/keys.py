@@ -20,6 +20,7 @@ from keyring.errors import KeyringError
 
 from cameo.errors import StoreDamaged, UsageError
 from cameo.vault.cipher import KEY_BYTES, Context, derive, open_sealed, random_key, seal
+from cameo.vault.sketch import Sketcher
 from enroll.files import write_atomically
 
 __all__ = ["Keystore", "MasterKey", "create_master_key", "load_master_key"]
@@ -33,12 +34,14 @@ _SERVICE: Final = "cameo-kit"
 class MasterKey:
     """Wraps the keys of identities, and names handles without spelling them.
 
-    Two keys are derived from the one that is stored, so that no key serves two purposes.
+    Four keys are derived from the one that is stored, so that no key serves two purposes.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._wrapping = derive([secret], "cameo/1 wrap")
         self._naming = derive([secret], "cameo/1 name")
+        self._sketching = derive([secret], "cameo/1 sketch")
+        self._sealing = derive([secret], "cameo/1 seal")
 
     def __repr__(self) -> str:
         return "MasterKey(…)"
@@ -50,10 +53,22 @@ class MasterKey:
         """Raises StoreDamaged when this master key did not wrap it, or it was changed."""
         return open_sealed(self._wrapping, wrapped, context)
 
+    def seal(self, plaintext: bytes, context: Context) -> bytes:
+        """For what outlives the key of the person it is about."""
+        return seal(self._sealing, plaintext, context)
+
+    def open(self, sealed: bytes, context: Context) -> bytes:
+        """The inverse of ``seal``. Raises StoreDamaged as ``unwrap`` does."""
+        return open_sealed(self._sealing, sealed, context)
+
     def tag(self, *words: str) -> bytes:
         """32 bytes that stand for a handle or a user in the database: equal for equal words, and no dictionary of
         names gives them away without this key (HMAC-SHA256)."""
         return hmac.digest(self._naming, "\0".join(words).encode(), sha256)
+
+    def sketcher(self, space: str, dim: int, *, step: float) -> Sketcher:
+        """Makes this vault's sketches of an embedding space; see ``sketch``."""
+        return Sketcher(self._sketching, space, dim, step)
 
 
 def create_master_key(home: Path, vault_id: str) -> tuple[Keystore, MasterKey]:

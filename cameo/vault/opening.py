@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cameo.errors import StoreDamaged
+from cameo.vault.blobs import Blobs
 from cameo.vault.cipher import Context
+from cameo.vault.duplicates import Duplicates
 from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
 from cameo.vault.ledger import Ledger
-from cameo.vault.schema import VERSION, Meta
+from cameo.vault.people import People
+from cameo.vault.schema import VERSION, IdentityRow, Meta
+from enroll.errors import BadInput
 
-__all__ = ["Secrets", "unlock"]
+__all__ = ["Secrets", "unlock", "upgrade"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +48,7 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
         occupied: whether ciphertexts lie in it; then it cannot be a new one.
 
     Raises:
-        StoreDamaged: the database is gone or of another format; the master key is missing or not the one.
+        StoreDamaged: the database is gone or of a later format; the master key is missing or not the one.
     """
     meta = session.get(Meta, 1)
     if meta is None:
@@ -51,13 +57,25 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
                 f"people are stored in {home}, but their database is gone", hint="put vault.sqlite3 back"
             )
         return _found(session, home)
-    if meta.version != VERSION:
+    if not 1 <= meta.version <= VERSION:
         raise StoreDamaged(
             f"the vault in {home} has format {meta.version}, expected {VERSION}", hint="use the Cameo that made it"
         )
     master = load_master_key(home, meta.vault_id, cast(Keystore, meta.keystore))
     jwk = master.unwrap(meta.operator, _operator_context(meta.vault_id))
     return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
+
+
+def upgrade(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
+    """Bring a vault of format 1 to 2, in the transaction that unlocked it: everyone in it gets the sketches they would
+    have been given when they came. Whoever does not open is left as they are; they can still be revoked."""
+    meta = session.get_one(Meta, 1)
+    if meta.version == VERSION:
+        return
+    for row in session.scalars(select(IdentityRow)).all():
+        with suppress(StoreDamaged, BadInput):
+            duplicates.remember(session, people.identity(row, blobs))
+    meta.version = VERSION
 
 
 def _found(session: Session, home: Path) -> Secrets:

@@ -8,13 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cameo.errors import Revoked, StoreDamaged, UnknownHandle
-from cameo.vault.cipher import open_sealed
+from cameo.vault.blobs import Blobs
+from cameo.vault.cipher import open_sealed, wipe
 from cameo.vault.entries import CastEntry, ConsentSummary, SceneRole, Summary
 from cameo.vault.grants import read_grants, standing
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Owner
 from cameo.vault.schema import Consent, IdentityRow, SceneUse, Tombstone
 from enroll.consent import HANDLE, ConsentRecord
+from enroll.identity import Identity
 
 __all__ = ["People", "moment"]
 
@@ -82,6 +84,18 @@ class People:
         if row is None:
             raise StoreDamaged(f"the consent of identity {owner.identity_id} is missing")
         return ConsentRecord.from_json(open_sealed(owner.key, row.sealed, owner.context("consent")))
+
+    def identity(self, row: IdentityRow, blobs: Blobs) -> Identity:
+        """The person in the clear; nothing of it may be written anywhere.
+
+        Raises:
+            StoreDamaged: key or ciphertext do not verify.
+        """
+        owner = self.owner(row)
+        plaintext = open_sealed(owner.key, blobs.read(owner.identity_id, "identity"), owner.context("identity"))
+        identity = Identity.from_bytes(plaintext)
+        wipe(plaintext)
+        return identity
 
     def entry(self, session: Session, row: IdentityRow, now: datetime) -> CastEntry:
         owner = self.owner(row)

@@ -1,7 +1,8 @@
 """The end of an identity.
 
 1. ``destroy_key``: in one transaction, synced to the disk, the wrapped key goes and a tombstone comes. From here on
-   nothing of the person can be read, and nobody can lease them.
+   nothing of the person can be read, and nobody can lease them. Their sketches go with it, or become a bar if they
+   asked not to be enrolled again.
 2. ``purge``: ciphertexts, consent, grants, sealed details and openings go; the database file is rewritten without free
    pages; the certificate is signed and kept in the tombstone.
 
@@ -21,21 +22,33 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from cameo.vault.blobs import Blobs
-from cameo.vault.certificate import Certificate, Destroyed
+from cameo.vault.certificate import Certificate, Destroyed, Kept
 from cameo.vault.database import Database
 from cameo.vault.ledger import Ledger
 from cameo.vault.people import moment
 from cameo.vault.scenes import forget_details
-from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Scene, SceneUse, Tombstone
+from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Scene, SceneUse, Sketch, Tombstone
 
-__all__ = ["destroy_key", "purge", "unfinished"]
+__all__ = ["destroy_key", "lift_bar", "purge", "unfinished"]
 
 
 def destroy_key(
-    session: Session, ledger: Ledger, blobs: Blobs, row: IdentityRow, *, at: int, reason: str | None
+    session: Session,
+    ledger: Ledger,
+    blobs: Blobs,
+    row: IdentityRow,
+    *,
+    at: int,
+    reason: str | None,
+    never_again: bool = False,
 ) -> Tombstone:
     """The first step. What will be destroyed is counted here, while it is all there."""
     identity_id = row.identity_id
+    sketches = _count(session, Sketch, identity_id)
+    if never_again:
+        session.execute(update(Sketch).where(Sketch.identity_id == identity_id).values(barred=1))
+    else:
+        session.execute(delete(Sketch).where(Sketch.identity_id == identity_id))
     sealed_scenes = (
         select(func.count(Scene.id.distinct()))
         .join(SceneUse, SceneUse.scene_id == Scene.id)
@@ -48,6 +61,7 @@ def destroy_key(
         grants=_count(session, Grant, identity_id),
         scene_details=session.scalar(sealed_scenes) or 0,
         ledger_openings=_count(session, LedgerRow, identity_id),
+        sketches=0 if never_again else sketches,
     )
     tombstone = Tombstone(
         identity_id=identity_id,
@@ -81,6 +95,7 @@ def purge(
         tombstone = session.get_one(Tombstone, identity_id)
         if tombstone.certificate is not None:
             return Certificate.model_validate_json(tombstone.certificate)
+        kept = _count(session, Sketch, identity_id)
         head = ledger.append(session, "purged", _ids(tombstone), at=int(now.timestamp()), owner=None)
         certificate = Certificate(
             certificate_id=str(uuid4()),
@@ -91,10 +106,24 @@ def purge(
             completed=now,
             reason=tombstone.reason,
             destroyed=Destroyed.model_validate_json(tombstone.destroyed),
+            kept=Kept(sketches=kept) if kept else None,
             ledger=head,
         ).sign(operator)
         tombstone.certificate = certificate.to_json()
     return certificate
+
+
+def lift_bar(session: Session, ledger: Ledger, certificate_id: str, *, at: int) -> Tombstone | None:
+    """Forget the sketches kept under a deletion certificate; None when none of this vault has that id and a bar."""
+    for tombstone in session.scalars(
+        select(Tombstone).join(Sketch, Sketch.identity_id == Tombstone.identity_id).where(Sketch.barred == 1)
+    ).unique():
+        certificate = tombstone.certificate
+        if certificate and Certificate.model_validate_json(certificate).certificate_id == certificate_id:
+            session.execute(delete(Sketch).where(Sketch.identity_id == tombstone.identity_id))
+            ledger.append(session, "unbar", _ids(tombstone), at=at, owner=None)
+            return tombstone
+    return None
 
 
 def unfinished(session: Session) -> list[str]:
@@ -102,7 +131,9 @@ def unfinished(session: Session) -> list[str]:
     return list(session.scalars(select(Tombstone.identity_id).where(Tombstone.certificate.is_(None))))
 
 
-def _count(session: Session, table: type[Consent] | type[Grant] | type[LedgerRow], identity_id: str) -> int:
+def _count(
+    session: Session, table: type[Consent] | type[Grant] | type[LedgerRow] | type[Sketch], identity_id: str
+) -> int:
     return session.scalar(select(func.count()).select_from(table).where(table.identity_id == identity_id)) or 0
 
 

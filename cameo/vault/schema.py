@@ -11,9 +11,22 @@ from typing import ClassVar, Final
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["VERSION", "Base", "Consent", "Grant", "IdentityRow", "LedgerRow", "Meta", "Scene", "SceneUse", "Tombstone"]
+__all__ = [
+    "VERSION",
+    "Base",
+    "Consent",
+    "Grant",
+    "IdentityRow",
+    "LedgerRow",
+    "Meta",
+    "Scene",
+    "SceneUse",
+    "Sketch",
+    "Tombstone",
+]
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 knew no sketches; see ``opening``."""
 
 _STRICT: Final = {"sqlite_strict": True}
 
@@ -113,6 +126,23 @@ class LedgerRow(Base):
     link: Mapped[bytes]
     identity_id: Mapped[str | None]
     opening: Mapped[bytes | None]
+
+
+class Sketch(Base):
+    """What one person is recognised by in one embedding space (``tag``), should they come again; see ``duplicates``.
+
+    Goes with the person's key, unless they asked not to be enrolled again: then it stays, ``barred`` is 1, and
+    ``identity_id`` is the tombstone's.
+    """
+
+    __tablename__ = "sketches"
+    __table_args__ = (UniqueConstraint("identity_id", "tag"), _STRICT)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[str] = mapped_column(index=True)
+    tag: Mapped[bytes] = mapped_column(index=True)
+    barred: Mapped[int]
+    sealed: Mapped[bytes]
 
 
 class Tombstone(Base):

@@ -19,19 +19,21 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, StoreFull, UsageError
-from cameo.vault.admission import admit, require_covered, require_new
+from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, StoreFull, UnknownHandle, UsageError
+from cameo.vault.admission import admit, require_covered, require_new, require_stranger
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
-from cameo.vault.cipher import open_sealed, random_key, seal, wipe
+from cameo.vault.challenges import require_unused, use
+from cameo.vault.cipher import random_key, seal, wipe
 from cameo.vault.database import Database
+from cameo.vault.duplicates import Duplicates
 from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole
 from cameo.vault.grants import OWNER, may, principal, read_grants, set_grant
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
-from cameo.vault.opening import unlock
+from cameo.vault.opening import unlock, upgrade
 from cameo.vault.people import People, moment
-from cameo.vault.revocation import destroy_key, purge, unfinished
+from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.scenes import add_scene, latest_scene, read_detail, uses_of
 from cameo.vault.schema import IdentityRow, Tombstone
 from enroll.consent import ConsentRecord, Use
@@ -78,8 +80,10 @@ class Vault:
         self._database.create_tables()
         with self._database.transaction() as session:
             self._secrets = unlock(session, self.home, occupied=self._blobs.anybody())
-        self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
-        self._people = People(self._secrets.master)
+            self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
+            self._people = People(self._secrets.master)
+            self._duplicates = Duplicates(self._secrets.master)
+            upgrade(session, self._people, self._blobs, self._duplicates)
         self._sweep()
 
     def __repr__(self) -> str:
@@ -95,14 +99,20 @@ class Vault:
         """Thumbprints of those whose signature on a consent counts here."""
         return frozenset({thumbprint(self.operator)})
 
-    def put(self, identity: Identity, consent: ConsentRecord) -> CastEntry:
+    def put(self, identity: Identity, consent: ConsentRecord, *, again: bool = False) -> CastEntry:
         """Store a person, all or nothing.
+
+        Args:
+            again: store them although they are taken for somebody who is here; the ledger keeps that.
 
         Raises:
             ConsentInvalid, ConsentExpired: the consent is not in force, not this person's, or does not cover what the
                 identity holds.
             HandleTaken: someone else is enrolled under this handle.
             Revoked: this very consent was revoked.
+            AlreadyEnrolled: they are here under another handle, as far as face or voice tells (see ``duplicates``).
+            EnrollmentRefused: they left and asked not to be enrolled again.
+            ChallengeUsed: the challenge it rests on, or the clip that met it, has served before.
         """
         consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
         require_covered(identity, consent)
@@ -113,15 +123,36 @@ class Vault:
         now = self._clock()
         with self._database.transaction() as session:
             require_new(session, self._people, identity)
+            despite = require_stranger(session, self._people, self._duplicates, identity, again=again)
+            use(session, self._secrets.master, consent, at=_seconds(now))
             try:
                 self._blobs.write(owner.identity_id, "identity", sealed)
-                row = admit(session, self._secrets.master, self._ledger, owner, identity, consent, at=_seconds(now))
+                row = admit(
+                    session,
+                    self._secrets.master,
+                    self._ledger,
+                    self._duplicates,
+                    owner,
+                    identity,
+                    consent,
+                    at=_seconds(now),
+                    despite=despite,
+                )
                 entry = self._people.entry(session, row, now)
                 session.commit()
             except BaseException:
                 self._blobs.remove(owner.identity_id)
                 raise
         return entry
+
+    def require_unused(self, consent: ConsentRecord) -> None:
+        """Whether a request's challenge can still be answered, before anybody looks at the clip.
+
+        Raises:
+            ChallengeUsed: it was answered before.
+        """
+        with self._database.transaction() as session:
+            require_unused(session, self._secrets.master, consent)
 
     def cast(self) -> tuple[CastEntry, ...]:
         """Everyone who is enrolled, by handle; those who revoked are not among them."""
@@ -141,6 +172,15 @@ class Vault:
             if isinstance(row, Tombstone):
                 return self._people.entry_of_revoked(session, row, handle)
             return self._people.entry(session, row, self._clock())
+
+    def consent(self, handle: str) -> ConsentRecord:
+        """The consent one living person's identity rests on.
+
+        Raises:
+            Revoked, UnknownHandle: there is none.
+        """
+        with self._database.transaction() as session:
+            return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
 
     def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate") -> Lease:
         """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.
@@ -164,11 +204,7 @@ class Vault:
                     f"@{handle} has not allowed {user[:80]}",
                     hint=f"their owner can: cameo allow {handle} --user {user[:80]}",
                 )
-            plaintext = open_sealed(
-                owner.key, self._blobs.read(owner.identity_id, "identity"), owner.context("identity")
-            )
-            identity = Identity.from_bytes(plaintext)
-            wipe(plaintext)
+            identity = self._people.identity(row, self._blobs)
             self._ledger.append(session, "lease", {"user": user, "purpose": purpose}, at=_seconds(now), owner=owner)
         expires = min(now + LEASE_LIFE, consent.valid_until)
         return Lease(identity, user=user, purpose=purpose, expires=expires, clock=self._clock)
@@ -234,14 +270,19 @@ class Vault:
         with self._database.transaction() as session:
             return tuple(self._people.role(session, consent_id, self._clock()) for consent_id in consent_ids)
 
-    def revoke(self, handle: str, reason: str | None = None) -> Certificate:
+    def revoke(self, handle: str, reason: str | None = None, *, never_again: bool = False) -> Certificate:
         """Destroy a person's key, then everything else of theirs. Returns when that is on the disk.
 
         Asked again, it returns the certificate again.
 
+        Args:
+            never_again: they ask not to be enrolled again: their sketches stay and bar them; the certificate says so.
+
         Raises:
             UnknownHandle: nobody ever had this handle.
             UsageError: the reason has more than 200 characters.
+            PermissionDenied: with ``never_again``, nothing is here by which they would be recognised. They are not
+                revoked, or were revoked before without that wish.
         """
         if reason is not None:
             reason = _storable(" ".join(reason.split()))
@@ -249,9 +290,28 @@ class Vault:
                 raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
         with self._database.transaction() as session:
             row = self._people.find(session, handle)
-            tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason)
+            if never_again and not self._duplicates.knows(session, row.identity_id):
+                raise PermissionDenied(
+                    f"nothing is here by which @{handle} would be recognised",
+                    hint=f"without that: cameo revoke {handle}",
+                )
+            tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason, never_again=never_again)
             identity_id, certificate = tombstone.identity_id, tombstone.certificate
         return Certificate.model_validate_json(certificate) if certificate else self._purge(identity_id)
+
+    def unbar(self, certificate_id: str) -> None:
+        """Forget the sketches that were kept under a deletion certificate: the person may be enrolled again.
+
+        Raises:
+            UnknownHandle: no certificate of this vault with that id keeps any.
+        """
+        with self._database.transaction() as session:
+            if lift_bar(session, self._ledger, certificate_id, at=_seconds(self._clock())) is None:
+                raise UnknownHandle(
+                    f"no bar hangs on certificate {certificate_id[:80]}",
+                    hint="give the certificate_id of the deletion certificate of whoever wants to come back",
+                )
+        self._database.compact()
 
     def verify_log(self) -> LedgerHead:
         """Check every page of the database and every line of the ledger.
@@ -280,9 +340,9 @@ class Vault:
             with suppress(StoreFull, StoreBusy):
                 self._purge(identity_id)
 
-    def _bury(self, session: Session, row: IdentityRow, reason: str | None) -> Tombstone:
+    def _bury(self, session: Session, row: IdentityRow, reason: str | None, *, never_again: bool = False) -> Tombstone:
         at = _seconds(self._clock())
-        return destroy_key(session, self._ledger, self._blobs, row, at=at, reason=reason)
+        return destroy_key(session, self._ledger, self._blobs, row, at=at, reason=reason, never_again=never_again)
 
     def _purge(self, identity_id: str) -> Certificate:
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())

@@ -5,26 +5,27 @@ It says how a person looks on this occasion; another shirt is another vector. 24
 ====== =======================================================================================================
 0-230  seven regions of 33 (order of ``body.REGIONS``): 8 bins of L, 5×5 bins of a and b (CIELAB); square roots of
        shares, so that a scalar product is a Bhattacharyya coefficient; zeros where the frame does not show a region
-231-237 width of the body at seven heights from the neck down, in crop widths
-238    face width by face height
-239    distance of the eyes by face height
+231-237 width of the body at seven heights from the neck down, in crop widths (of four face heights each)
+238    extent of the hair above the face: the share of its region that is the person
+239    extent of the hair beside the face, likewise
 ====== =======================================================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enroll.body import REGIONS, see_body
+from enroll.body import REGIONS, Body, see_body
 from enroll.encoders.base import Card, unit_rows
 from enroll.looks import Look
 
-__all__ = ["SPACE", "Appearance"]
+__all__ = ["SPACES", "Appearance"]
 
 _HEIGHTS = (60, 68, 76, 86, 96, 108, 122)
 _CHROMA = np.array([-128, -24, -8, 8, 24, 128], np.float32)
@@ -57,11 +58,12 @@ def _describe(look: Look) -> NDArray[np.float32]:
         picked = np.concatenate([lab[y0:y1, x0:x1][body.mask[y0:y1, x0:x1]] for x0, y0, x1, y1 in boxes])
         parts.append(_histogram(picked))
     widths = body.mask[list(_HEIGHTS)].mean(1)
-    x0, y0, x1, y1 = look.box
-    height = max(float(y1 - y0), 1.0)
-    eyes = float(np.linalg.norm(look.landmarks[1] - look.landmarks[0]))
-    build = [*widths, float(x1 - x0) / height, eyes / height]
+    build = [*widths, _extent(body, "hair"), _extent(body, "hair_sides")]
     return np.concatenate([*parts, np.array(build, np.float32)]).astype(np.float32)
+
+
+def _extent(body: Body, region: str) -> float:
+    return float(np.mean(np.concatenate([body.mask[y0:y1, x0:x1].ravel() for x0, y0, x1, y1 in REGIONS[region]])))
 
 
 def _histogram(lab: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,14 +77,18 @@ def _histogram(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.concatenate([smooth, colour.reshape(-1)])).astype(np.float32)
 
 
+@dataclass(frozen=True)
 class _Space:
-    card = Appearance.card
+    card: Card = Appearance.card
 
     def find(self) -> Path | None:
         return Path(__file__)
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return ()
 
     def load(self, path: Path) -> Appearance:
         return Appearance()
 
 
-SPACE = _Space()
+SPACES = (_Space(),)

@@ -6,15 +6,48 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
 from enroll.errors import WeightsMissing
 from enroll.identity import Modality
 
-__all__ = ["Card", "Encoder", "Space", "Status", "unit_rows", "weights_folder"]
+__all__ = ["Card", "Download", "Encoder", "Known", "Space", "Status", "unit_rows", "weights_folder"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file whose content is known beforehand.
+
+    Attributes:
+        name: of the file.
+        sha256: hex digest, as others who hold the file publish it.
+        size: bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where weights that pip does not bring are fetched.
+
+    Attributes:
+        url: of the file or the zip archive; immutable (a release, a revision).
+        keep: what stays of it: the ``file`` as it is, one ``member`` of the archive, or the whole ``pack`` unpacked.
+        target: path of what stays, within ``$CAMEO_WEIGHTS/<space>``.
+        known: content of what is fetched; None where nobody publishes a digest: then it is pinned on first use.
+    """
+
+    url: str
+    keep: Literal["file", "member", "pack"]
+    target: str
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +63,10 @@ class Card:
         commercial: whether that licence allows commercial use.
         source: where the weights come from, and how to get them when they are absent.
         window: for a voice, the seconds of speech one vector is made from; None otherwise.
+        files: what the weights must be, where that is published; see ``checksums``.
+        download: how to fetch them; None where pip brings them.
+        licence_url: where the licence can be read.
+        aliases: other names of the same space: InsightFace ships one recogniser in several packs.
     """
 
     space: str
@@ -40,14 +77,23 @@ class Card:
     commercial: bool
     source: str
     window: float | None = None
+    files: tuple[Known, ...] = ()
+    download: Download | None = None
+    licence_url: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Status:
-    """A card, and whether the weights are on this machine; ``path`` is None when they are not."""
+    """A card, and whether the weights are on this machine; ``path`` is None when they are not.
+
+    ``used`` says whether an enrollment takes the space unasked: its weights are here and its licence is one that this
+    home works under (see ``registry.default``).
+    """
 
     card: Card
     path: Path | None
+    used: bool
 
     @property
     def present(self) -> bool:
@@ -72,22 +118,35 @@ class Encoder(Protocol):
 class Space(Protocol):
     """What a file of this folder offers to the registry: its card, where its weights are, and how they are opened."""
 
-    card: Card
+    @property
+    def card(self) -> Card: ...
 
     def find(self) -> Path | None:
         """The weights on this machine; never downloads."""
+        ...
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Those files of the weights at ``path`` that decide the vectors; their checksums are verified."""
         ...
 
     def load(self, path: Path) -> Encoder:
         """Raises ``WeightsMissing`` when what lies at ``path`` is not what the card says."""
         ...
 
+    def __hash__(self) -> int:
+        """Frozen, so that each is opened once."""
+        ...
 
-def weights_folder(space: str) -> Path | None:
-    """``$CAMEO_WEIGHTS/<space>``, when that is a folder."""
+
+def weights_folder(space: str) -> Path:
+    """``$CAMEO_WEIGHTS/<space>``, or the like in the user's cache; it need not exist."""
     root = os.environ.get("CAMEO_WEIGHTS")
-    folder = Path(root).expanduser() / space if root else None
-    return folder if folder is not None and folder.is_dir() else None
+    return (Path(root).expanduser() if root else platformdirs.user_cache_path("cameo") / "weights") / space
+
+
+def first_file(*candidates: Path) -> Path | None:
+    """The first of them that is a file."""
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

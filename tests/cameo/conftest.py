@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -129,11 +130,12 @@ def studio(home: Path) -> Studio:
 
 @pytest.fixture
 def enrolled(studio: Studio) -> Enrolled:
-    """``enrolled("ada", grants=("everyone",))`` puts somebody made of random numbers into the vault."""
+    """``enrolled("ada", grants=("everyone",))`` puts somebody made of random numbers into the vault; another handle is
+    another person."""
 
     def enrolled(handle: str, seed: int = 0, **terms: object) -> ConsentRecord:
         record = studio.attest(studio.new_consent(name=handle.title(), handle=handle, **terms), by="the tests")
-        studio.vault.put(someone(record, seed), record)
+        studio.vault.put(someone(record, seed + crc32(handle.encode())), record)
         return record
 
     return enrolled

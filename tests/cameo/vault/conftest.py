@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -95,12 +96,13 @@ def noise(seed: int, consent: ConsentRecord) -> Identity:
 
 @pytest.fixture
 def person(vault: Vault, clock: Clock) -> Callable[..., Enrolled]:
-    """``person("ada", seed=1, **what ConsentRecord.new takes)``: an identity and the attested consent it rests on."""
+    """``person("ada", seed=1, **what ConsentRecord.new takes)``: an identity and the attested consent it rests on.
+    Without a seed, another handle is another person."""
 
-    def make(handle: str = "ada", seed: int = 1, **fields: object) -> Enrolled:
+    def make(handle: str = "ada", seed: int | None = None, **fields: object) -> Enrolled:
         request = ConsentRecord.new(**{"name": NAME, "handle": handle, "now": clock()} | fields)  # type: ignore[arg-type]
         consent = request.attest(by="Studio North", key=vault.operator, now=clock())
-        return noise(seed, consent), consent
+        return noise(crc32(handle.encode()) if seed is None else seed, consent), consent
 
     return make
 

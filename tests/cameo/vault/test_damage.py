@@ -10,6 +10,7 @@ import pytest
 
 from cameo.errors import StoreDamaged
 from cameo.vault import Vault
+from cameo.vault.schema import VERSION
 from enroll.errors import KitError
 
 
@@ -142,8 +143,8 @@ def test_a_schema_that_is_no_text(vault, ada, damaged) -> None:
 
 def test_a_database_of_the_future(vault, ada, damaged) -> None:
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        raw.execute("UPDATE meta SET version = 2")
-    damaged(lambda: Vault(vault.home), "has format 2, expected 1")
+        raw.execute("UPDATE meta SET version = version + 1")
+    damaged(lambda: Vault(vault.home), f"has format {VERSION + 1}, expected {VERSION}")
 
 
 def test_any_byte_of_the_database(vault, ada, person, scan) -> None:

@@ -98,6 +98,7 @@ def test_after_revocation_no_byte_is_left(vault, person, keys, scan) -> None:
         "grants": 1,
         "scene_details": 1,
         "ledger_openings": 3,
+        "sketches": 2,
     }
     with pytest.raises(Revoked, match="@ada was revoked") as caught:
         vault.lease("ada")

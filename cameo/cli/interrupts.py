@@ -1,0 +1,48 @@
+"""Ctrl-C: heard at once, never lost, and too late once something is being kept.
+
+Python raises ``KeyboardInterrupt`` wherever the program happens to be. In the middle of an import or in a callback of a
+C library it comes out as another error, or not at all; so that it was asked for is written down as well.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["asked", "heed", "listen", "too_late"]
+
+_asked = False
+
+
+def listen() -> None:
+    """From now on Ctrl-C is written down before it is raised. For the main thread of a process of our own."""
+    signal.signal(signal.SIGINT, _hear)
+
+
+def asked() -> bool:
+    """Whether somebody pressed Ctrl-C."""
+    return _asked
+
+
+def heed() -> None:
+    """Raises the ``KeyboardInterrupt`` that a library swallowed, if there was one."""
+    if _asked:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def too_late() -> Iterator[None]:
+    """Within, Ctrl-C does nothing: what is being kept is kept whole, and its answer is given."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    global _asked
+    _asked = True
+    raise KeyboardInterrupt
