@@ -71,6 +71,9 @@ class Sound:
         self._due = time + frame.samples / frame.sample_rate
         # Packets may also drift from where their times put them without any jump.
         late = time - self.start - self.seconds
+        if late + frame.samples / frame.sample_rate < -_JUMP_SECONDS:
+            # All of it lies where there is sound already.
+            return
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind or abs(late) > _JUMP_SECONDS:
             yield from self._mono(None)

@@ -26,6 +26,9 @@ __all__ = ["survey"]
 # Containers round durations and drop a last frame; more than this is missing material.
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.05
+# Films have some hundreds of packets a second; what has so many more only keeps us busy.
+_PACKETS, _PACKETS_PER_SECOND = 10_000, 1000
+_MAX_FPS = 100_000.0
 _CREATION_TAGS = ("com.apple.quicktime.creationdate", "creation_time", "date")
 
 
@@ -36,7 +39,7 @@ def survey(container: InputContainer, job: Job, out: Outlet) -> None:
     sound = Sound(job.max_seconds)
     span = _Span()
     first: VideoFrame | None = None
-    for packet in container.demux([s for s in (picture, voice) if s is not None]):
+    for count, packet in enumerate(container.demux([s for s in (picture, voice) if s is not None])):
         out.tick()
         if packet.stream is not picture:
             for samples in sound.add(packet):
@@ -46,6 +49,8 @@ def survey(container: InputContainer, job: Job, out: Outlet) -> None:
             first = first or _first_frame(packet)
         if sound.seconds > job.max_seconds or span.seconds > job.max_seconds:
             raise Refusal("too_long", job.max_seconds)
+        if count > _PACKETS + _PACKETS_PER_SECOND * max(sound.seconds, span.seconds):
+            raise Refusal("undecodable")
     for samples in sound.flush():
         out.put(Header(b"S"), samples)
     if not span.count:
@@ -60,7 +65,7 @@ def survey(container: InputContainer, job: Job, out: Outlet) -> None:
         *((height, width) if turn_of(first) & 1 else (width, height)),
         seconds=span.seconds,
         start=span.start if span.timed else math.nan,
-        fps=span.count / span.seconds if span.seconds > 0 else 0.0,
+        fps=min(span.count / span.seconds, _MAX_FPS) if span.seconds > 0 else 0.0,
         captured=_captured(container, picture),
         sound_start=(span.start if sound.start is None else sound.start) - span.start,
         has_sound=voice is not None,

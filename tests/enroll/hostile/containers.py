@@ -220,6 +220,7 @@ def _odd_films() -> Iterator[Row]:
     yield "subtitles-only.mkv", UNREADABLE, _subtitles
     yield "attachments.mkv", OPENS, _attachments
     yield "40-films-at-once.mkv", OPENS, _many_streams
+    yield "15000-packets-of-one-sample.mkv", UNREADABLE, _crumbs
     yield "picture-only.mp4", OPENS, film()
     yield "sound-all-nan.mkv", OPENS, film(sound=np.full(72_000, np.nan, np.float32), sound_codec="pcm_f32le")
     yield (
@@ -333,6 +334,20 @@ def _attachments(path: Path) -> None:
         for picture in noise(15, 64, 96):
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode(None))
+
+
+def _crumbs(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for picture in noise(15, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 1), np.int16), format="s16", layout="mono")
+        block.sample_rate, block.pts = 48_000, 0
+        for _ in range(15_000):
+            container.mux(audio.encode(block))
 
 
 def _many_streams(path: Path) -> None:

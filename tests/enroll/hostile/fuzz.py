@@ -155,14 +155,16 @@ def main() -> None:
             kind, data = mutant(chance)
             crashed, start = sum(_crashes.values()), time.monotonic()
             try:
-                told[try_out(data, Path(name), kind)] += 1
+                result = try_out(data, Path(name), kind)
+                told[result] += 1
             except Exception as error:
                 faults += 1
+                result = "fault:"
                 print(f"fault: {kind}: {error!r}", flush=True)
             took = time.monotonic() - start
             if took > slowest:
                 slowest, slowest_kind = took, kind
-            if options.keep and (took > 5 or sum(_crashes.values()) > crashed):
+            if options.keep and (took > 5 or ":" in result or sum(_crashes.values()) > crashed):
                 options.keep.mkdir(parents=True, exist_ok=True)
                 (options.keep / f"{sum(told.values()):06}.{kind}").write_bytes(data)
             if time.monotonic() - printed > 300 or time.monotonic() >= end:
