@@ -64,15 +64,9 @@ def at_a_glance(consent: ConsentRecord, findings: Findings, identity: Identity |
     """The few figures to look at first."""
     clip = findings.clip
     facts = [("Clip", f"{clip.seconds:.1f} s"), ("Picture", f"{clip.width} × {clip.height}")]
-    if findings.people:
-        who = (
-            f"person {findings.subject.number} of {len(findings.people)}"
-            if findings.subject is not None
-            else "not told"
-        )
-        facts.append(("Subject", who if len(findings.people) > 1 else "the only person"))
-    if findings.subject is not None:
-        facts.append(("Face", f"{findings.subject.height:.0f} px high"))
+    if len(findings.people) > 1:
+        which = findings.subject.number if findings.subject is not None else "one"
+        facts.append(("Subject", f"{which} of {len(findings.people)}"))
     if identity is not None and (seen := identity.coverage.yaw) is not None:
         facts.append(("Head turned", from_to(seen)))
     if findings.heard is not None:
