@@ -158,16 +158,13 @@ def checks(findings: Findings) -> list[Answered]:
     """How the challenge was answered; empty where the clip was not held against one."""
     if findings.liveness is None:
         return []
-    return [
-        Answered(
-            _QUESTIONS[check.name],
-            "passed" if check.passed else "not judged" if check.found == "not judged" else "failed",
-            check.found,
-            check.problem,
-            check.advice,
-        )
-        for check in findings.liveness.checks
-    ]
+    answers = []
+    for check in findings.liveness.checks:
+        open_ = not check.passed and check.found == "not judged"
+        result = "passed" if check.passed else "not judged" if open_ else "failed"
+        found = check.problem if open_ else check.found
+        answers.append(Answered(_QUESTIONS[check.name], result, found, check.problem, check.advice))
+    return answers
 
 
 def assurance(consent: ConsentRecord) -> str:

@@ -32,23 +32,23 @@ def consent(studio: Studio, tmp_path: Path) -> Path:
     return path
 
 
-def two_people(path: Path) -> Path:
-    """Three seconds of the shipped clip beside its mirror image."""
+def film(path: Path, *, mirrored: bool = False) -> Path:
+    """Two seconds of the shipped clip, silent; on request beside its mirror image, as two people."""
     with av.open(str(CLIP)) as source, av.open(str(path), "w") as target:
         fps = round(float(source.streams.video[0].average_rate))
-        pictures = [frame.to_ndarray(format="rgb24") for frame in islice(source.decode(video=0), 3 * fps)]
+        pictures = [frame.to_ndarray(format="rgb24") for frame in islice(source.decode(video=0), 2 * fps)]
         stream = target.add_stream("libx264", rate=fps)
-        height, width = pictures[0].shape[:2]
-        stream.height, stream.width, stream.pix_fmt = height, 2 * width, "yuv420p"
+        if mirrored:
+            pictures = [np.ascontiguousarray(np.hstack([picture, picture[:, ::-1]])) for picture in pictures]
+        stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"
         for picture in pictures:
-            both = np.ascontiguousarray(np.hstack([picture, picture[:, ::-1]]))
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(both, format="rgb24")))
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         target.mux(stream.encode(None))
     return path
 
 
 def test_two_people_are_named_and_shown_and_one_is_chosen(cameo, consent: Path, tmp_path: Path) -> None:
-    clip, report = two_people(tmp_path / "two.mp4"), tmp_path / "report.html"
+    clip, report = film(tmp_path / "two.mp4", mirrored=True), tmp_path / "report.html"
     words = ("enroll", clip, "--consent", consent, "--report", report, "--json")
     ran = cameo(*words)
     assert (ran.status, ran.error["code"], ran.err) == (3, "several_people", "")
@@ -67,6 +67,14 @@ def test_two_people_are_named_and_shown_and_one_is_chosen(cameo, consent: Path, 
     assert ran.json["coverage"]["yaw"][0] < ran.json["coverage"]["yaw"][1]
     page = report.read_text()
     assert "@ada is enrolled" in page and "Person 2, the subject" in page and "Person 1, not shown" in page
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0])
+def test_ctrl_c_while_the_program_is_being_loaded(consent: Path, home: Path, tmp_path: Path, seconds: float) -> None:
+    running = Running(home, tmp_path / "scratch", "enroll", CLIP, "--consent", consent)
+    time.sleep(seconds)
+    status = running.stop()
+    assert (status, running.lines) == (130, ["error: stopped"])
 
 
 class Running:
@@ -134,9 +142,9 @@ STAGES = ("opening the encoders", "watching the clip", "learning the person")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_leaves_nothing_behind(consent: Path, home: Path, vault_bytes, tmp_path: Path, stage: str) -> None:
+    clip, scratch = film(tmp_path / "clip.mp4"), tmp_path / "scratch"
     before, folder = vault_bytes(), sorted(tmp_path.iterdir())
-    scratch = tmp_path / "scratch"
-    words = ("enroll", CLIP, "--consent", consent, "--report", tmp_path / "report.html")
+    words = ("enroll", clip, "--consent", consent, "--report", tmp_path / "report.html")
     running = Running(home, scratch, *words)
     running.wait_for(stage)
     status = running.stop()
