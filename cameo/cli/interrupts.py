@@ -17,8 +17,10 @@ _asked = False
 
 
 def listen() -> None:
-    """From now on Ctrl-C is written down before it is raised. For the main thread of a process of our own."""
-    signal.signal(signal.SIGINT, _hear)
+    """From now on Ctrl-C is written down before it is raised. For the main thread of a process of our own; one that was
+    started to ignore Ctrl-C goes on ignoring it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _hear)
 
 
 def asked() -> bool:
