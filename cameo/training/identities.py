@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cameo.training.run import Stage
 from cameo.training.shards import Shards
+from cameo.training.together import for_each, worker_options
 from enroll.alignment import body_crop, head_crop
 from enroll.encoders import registry
 from enroll.errors import NoSpeech
@@ -117,24 +118,18 @@ def from_shard(shards: Shards, person: int, seed: int) -> Identity:
 
 
 def main() -> None:
-    stage = Stage.parse("identities", __doc__)
+    stage = Stage.parse("identities", __doc__, worker_options)
     shards, folder = Shards.open(stage.folder("people")), stage.folder()
-    for person, source in enumerate(shards.paths):
-        path = folder / f"{source.stem}.safetensors"
-        if path.exists():
-            continue
-        _write(path, from_shard(shards, person, int(source.stem)).to_bytes())
-        stage.say(f"person {source.stem}")
-        if stage.out_of_time():
-            break
+    missing = [(int(source.stem), source, folder / source.name) for source in shards.paths]
+    for_each(stage, _identify_shard, [one for one in missing if not one[2].exists()])
 
 
-def _write(path: Path, blob: bytes) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_bytes(blob)
-    partial.replace(path)
+@torch.no_grad()
+def _identify_shard(seed: int, source: Path, target: Path) -> None:
+    partial = target.with_suffix(".part")
+    partial.write_bytes(from_shard(Shards((source,)), 0, seed).to_bytes())
+    partial.replace(target)
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()
