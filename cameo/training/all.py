@@ -37,14 +37,12 @@ class Part:
 
     Attributes:
         stage: its module.
-        share: of the planned minutes, at most.
-        learns: True when more time is always of use; else the stage is over when it has nothing left to do.
+        share: of the planned minutes, at most. None: until nothing is left to do, for the next stages need all of it.
         cpu: words for its command line on a processor; ``fast`` likewise on an accelerator.
     """
 
     stage: str
-    share: float
-    learns: bool = True
+    share: float | None
     cpu: tuple[str, ...] = ()
     fast: tuple[str, ...] = ()
 
@@ -52,16 +50,16 @@ class Part:
 _WORKERS = ("--workers", str(max(1, (os.cpu_count() or 2) - 1)))
 
 PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
-    ((Part("people", 0.15, learns=False, cpu=("--people", "300"), fast=("--people", "900", *_WORKERS)),),),
+    ((Part("people", 0.15, cpu=("--people", "300"), fast=("--people", "900", *_WORKERS)),),),
     (
         (Part("video_vae", 0.33, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "48", "--clips", "0.3")),),
         (
             Part("audio_vae", 0.13, fast=("--batch", "16", "--sounds", "clips")),
             Part("vocoder", 0.20, fast=("--batch", "16", "--sounds", "clips")),
         ),
-        (Part("identities", 0.33, learns=False, fast=_WORKERS),),
+        (Part("identities", None, fast=_WORKERS),),
     ),
-    ((Part("latents", 0.06, learns=False),),),
+    ((Part("latents", None),),),
     (
         (Part("base", 0.32, fast=("--batch", "128")),),
         (Part("decoder", 0.32, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "24", "--clips", "0.3")),),
@@ -130,10 +128,10 @@ def _run(stage: Stage, plan: Plan, lane: tuple[Part, ...], fast: bool) -> bool:
     """The parts of a lane that are not over yet; False when one of them failed."""
     options = stage.options
     for part in lane:
-        planned = part.share * options.planned_minutes
-        minutes = min(planned - plan.minutes.get(part.stage, 0.0), _left(stage))
         if part.stage in plan.over:
             continue
+        planned = float("inf") if part.share is None else part.share * options.planned_minutes
+        minutes = min(planned - plan.minutes.get(part.stage, 0.0), _left(stage))
         if minutes <= 0:
             return True
         words = ["--runs", options.runs, "--max-minutes", f"{minutes:.3f}", "--planned-minutes", f"{planned:.3f}"]
@@ -145,9 +143,9 @@ def _run(stage: Stage, plan: Plan, lane: tuple[Part, ...], fast: bool) -> bool:
             stage.say(f"{part.stage} failed: see {options.runs / 'logs' / part.stage}.log")
             return False
         spent = (time.monotonic() - began) / 60
-        # Learning ends with its time; the rest with its work, or with its time when that is short.
+        # Learning ends with its time; making people with its time or its work; the rest with its work.
         used = plan.minutes.get(part.stage, 0.0) + min(spent, minutes)
-        plan.note(part.stage, min(spent, minutes), (not part.learns and spent < minutes) or used >= 0.97 * planned)
+        plan.note(part.stage, min(spent, minutes), spent < minutes or used >= 0.97 * planned)
         if part.stage not in plan.over:
             return True
     return True

@@ -88,8 +88,9 @@ def test_the_plan_remembers_and_forgets(tmp_path: Path):
 def test_the_plan_trains_everything_within_the_time():
     for phase in PLAN:
         assert len({part.stage for lane in phase for part in lane}) == sum(len(lane) for lane in phase)
-    longest = sum(max(sum(part.share for part in lane) for lane in phase) for phase in PLAN)
-    assert 0.9 <= longest <= 1.0
+    longest = sum(max(sum(part.share or 0.0 for part in lane) for lane in phase) for phase in PLAN)
+    # What is left is for the stages that have no share: each takes what it needs.
+    assert 0.8 <= longest <= 0.95
     stages = [part.stage for phase in PLAN for lane in phase for part in lane]
     assert set(LEARNED) < set(stages)
     assert stages.index("identities") < stages.index("latents") < stages.index("base") < stages.index("adapter")
