@@ -22,12 +22,11 @@ from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import NanoConfig
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.features import features_from_identity
-from cameo.training.identities import BODY, FACE, VOICE
+from cameo.training.identities import BODY, DIMS, FACE, VOICE
 from cameo.training.parts import autoencoders
 from cameo.training.run import Stage
 from cameo.training.shards import Shards, to_unit
 from enroll.alignment import CROP_SIZE
-from enroll.encoders import registry
 from enroll.identity import Identity
 
 _MEASURED_ON = 60
@@ -37,11 +36,11 @@ def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
     """The identity adapter of a nano of these sizes, untrained."""
     return IdentityAdapter(
         face_space=FACE,
-        face_dim=registry.get(FACE).card.dim,
+        face_dim=DIMS[FACE],
         body_space=BODY,
-        body_dim=registry.get(BODY).card.dim,
+        body_dim=DIMS[BODY],
         voice_space=VOICE,
-        voice_dim=registry.get(VOICE).card.dim,
+        voice_dim=DIMS[VOICE],
         video_latent_channels=config.latent_channels,
         head_grid=CROP_SIZE // config.space,
         audio_latent_dim=config.audio_latent_dim,
