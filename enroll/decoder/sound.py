@@ -74,7 +74,7 @@ class Sound:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind or abs(late) > _JUMP_SECONDS:
             yield from self._mono(None)
-            self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
             self._kind, self._weights = kind, _weights(frame)
             missing = round((time - self.start) * SAMPLE_RATE) - self._samples
             self._cut = max(0, -missing)
@@ -89,7 +89,9 @@ class Sound:
             # The resampler counts samples by itself; times are ours to keep.
             frame.pts = None
         for out in self._resampler.resample(frame):
-            mono = np.nan_to_num(self._weights @ out.to_ndarray(), nan=0.0, posinf=0.0, neginf=0.0)
+            # Interleaved: of more than eight channels in planes of their own, PyAV reads past the last.
+            channels = out.to_ndarray().reshape(-1, len(self._weights))
+            mono = np.nan_to_num(channels @ self._weights, nan=0.0, posinf=0.0, neginf=0.0)
             dropped = min(self._cut, len(mono))
             self._cut -= dropped
             yield from self._count(np.ascontiguousarray(mono[dropped:], np.float32))

@@ -85,9 +85,8 @@ def _blocks(sound, rate, layout, gaps, audio):
     size = audio.codec_context.frame_size or 1024
     resampler = av.AudioResampler(format=audio.codec_context.format, layout=layout, rate=rate)
     for at in range(0, samples.shape[1], size):
-        block = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[:, at : at + size]), format="fltp", layout=layout
-        )
+        woven = np.ascontiguousarray(samples[:, at : at + size].T).reshape(1, -1)
+        block = av.AudioFrame.from_ndarray(woven, format="flt", layout=layout)
         block.sample_rate = rate
         late = sum(gap for since, gap in gaps if at / rate >= since)
         for out in resampler.resample(block):

@@ -314,6 +314,20 @@ def test_of_five_channels_and_a_subwoofer_the_voice_is_heard(tmp_path: Path, cod
     assert level(heard, 60) < 0.02
 
 
+def test_sixteen_channels_without_names_are_one_voice(tmp_path: Path) -> None:
+    sound = np.stack([tone(600, 2, loud=0.5)] * 16)
+    path = write_film(
+        tmp_path / "a.mkv",
+        [quarters(48, 64)] * 20,
+        sound=sound,
+        sound_codec="pcm_s16le",
+        layout="hexadecagonal",
+    )
+    heard = Clip.open(path).sound
+    assert heard is not None
+    assert abs(level(heard[4000:28000], 600) - 0.5) < 0.02
+
+
 def test_sound_too_loud_for_one_channel_is_made_quieter_not_clipped(tmp_path: Path) -> None:
     sound = np.stack([tone(400, 2, loud=0.9)] * 3 + [np.zeros(96_000, np.float32)] + [tone(400, 2, loud=0.9)] * 2)
     path = write_film(tmp_path / "a.mkv", [quarters(48, 64)] * 20, sound=sound, sound_codec="flac", layout="5.1")
