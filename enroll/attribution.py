@@ -80,8 +80,8 @@ def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: ND
 
 
 def _owner(column: Sequence[Agreement]) -> int | None:
-    """The head whose mouth makes one voice: the one that agrees, well before any other that does; or, among several that
-    can be seen, the only one that talks."""
+    """The head whose mouth makes one voice: the one that agrees, well before any other that does; or, where several can
+    be seen, the only one that talks."""
     order = sorted(range(len(column)), key=lambda head: -column[head].score)
     agree = [head for head in order if column[head].verdict == "agrees"]
     if agree:
@@ -90,10 +90,9 @@ def _owner(column: Sequence[Agreement]) -> int | None:
     talk = [head for head in order if column[head].moving >= TALKING]
     if len(talk) != 1 or len(column) < 2:
         return None
-    quiet = all(
-        a.moving <= QUIET and a.seconds >= column[talk[0]].seconds / 2 for a in column if a is not column[talk[0]]
-    )
-    return talk[0] if quiet and column[talk[0]].score >= LIKELY else None
+    talker = column[talk[0]]
+    quiet = all(a.moving <= QUIET and a.seconds >= talker.seconds / 2 for a in column if a is not talker)
+    return talk[0] if quiet and talker.score >= LIKELY else None
 
 
 def _not_the_subjects(voices: int, denied: bool) -> NoSpeech:

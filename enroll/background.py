@@ -26,8 +26,8 @@ CLEANEST_DB = 60.0
 """No recording made in a room is cleaner than this."""
 FULL_SCALE = 0.985
 MUSIC = 0.46
-"""How long the most lasting tones of a block last, as a share of it: 98 in 100 blocks of speech stay below 0.47, and music
-reaches 0.6 and more."""
+"""How long the most lasting tones of a block last, as a share of it: 98 in 100 blocks of speech stay below 0.47, and
+music reaches 0.6 and more."""
 
 _FFT, _HOP = 2048, 512
 _TONES = (150.0, 4500.0)

@@ -32,7 +32,7 @@ _LEAST, _PLAIN = 0.03, 0.2
 _FLASH = 6
 # Pictures from end to end of what may be a dissolve, how far the ends must differ, and how near their mean the middle
 # must be, as a share of that. Where no dissolve was, it came no nearer than 0.21; dissolves gave 0.01 to 0.2.
-_SPANS = (12, 24)
+_SPANS = (6, 12, 24)
 _APART, _NEAR_MEAN = 0.25, 0.19
 
 
@@ -42,7 +42,7 @@ class CutDetector:
     def __init__(self) -> None:
         self._seconds: list[float] = []
         self._changes: list[float] = []
-        self._shapes: deque[NDArray[np.float32]] = deque(maxlen=_AROUND + _FLASH + 2)
+        self._shapes: deque[NDArray[np.float32]] = deque(maxlen=max(_SPANS) + 1)
         self._greys: deque[NDArray[np.float32]] = deque(maxlen=max(_SPANS) + 1)
         self._doubtful: list[tuple[int, NDArray[np.float32]]] = []
         self._found: list[int] = []
@@ -118,7 +118,9 @@ class CutDetector:
                 first, middle, last = self._greys[-1 - span], self._greys[-1 - span // 2], self._greys[-1]
                 apart = float(np.abs(last - first).mean())
                 contrast = max(8.0, float(first.std() + last.std()) / 2)
-                if apart > _APART * contrast:
+                # Where only the light changes, the shapes stay.
+                shapes = float(np.abs(self._shapes[-1] - self._shapes[-1 - span]).mean())
+                if apart > _APART * contrast and shapes > _APART:
                     off = float(np.abs(middle - (first + last) / 2).mean()) / apart
                     if off < _NEAR_MEAN:
                         self._dissolves.append((len(self._seconds) - 1 - span // 2, off))

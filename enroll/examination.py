@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from enroll.liveness import Liveness, judge
 from enroll.sightings import watch
 from enroll.subject import Person, choose, find_people
 from enroll.sync import Agreement
-from enroll.voice import Heard, listen
+from enroll.voice import Heard, Hearing, listen
 
 __all__ = ["examine"]
 
@@ -45,26 +46,41 @@ def examine(
         tell: called with what is being done and the share of it that is done.
     """
     findings = Findings(clip)
-    try:
-        tell("watching the clip", 0.0)
-        sightings = watch(clip, lambda share: tell("watching the clip", 0.8 * share))
-        findings = replace(findings, sightings=sightings)
-        tell("telling people apart", 0.8)
-        people = find_people(sightings, clip, encoder)
-        findings = replace(findings, people=people)
-        tell("listening", 0.9)
-        findings = _hear(findings, needed=False)
-        chosen = choose(people, sightings, clip, speaking=_speaking(people, findings.attribution), subject=subject)
-        findings = replace(findings, subject=chosen)
-        if voice:
-            findings = _hear(findings, needed=True)
-            findings = replace(findings, heard=_speech(findings, chosen))
-        if challenge is not None:
-            tell("judging the challenge", 0.95)
-            findings = replace(findings, liveness=_answer(findings, chosen, challenge, now or datetime.now(UTC)))
-    except KitError as refusal:
-        findings = replace(findings, refusal=refusal)
+    with ThreadPoolExecutor(1) as pool:
+        # The sound is there before the first picture, and needs a core for less time than the pictures do.
+        listening = pool.submit(_listen, clip)
+        try:
+            tell("watching the clip", 0.0)
+            sightings = watch(clip, lambda share: tell("watching the clip", 0.8 * share))
+            findings = replace(findings, sightings=sightings)
+            tell("telling people apart", 0.8)
+            people = find_people(sightings, clip, encoder)
+            findings = replace(findings, people=people)
+            tell("listening", 0.9)
+            heard = listening.result()
+            if isinstance(heard, Hearing) and clip.sound is not None:
+                tied = attribute(heard, [person.head for person in people], clip.sound)
+                findings = replace(findings, hearing=heard, attribution=tied)
+            chosen = choose(people, sightings, clip, speaking=_speaking(people, findings.attribution), subject=subject)
+            findings = replace(findings, subject=chosen)
+            if voice:
+                # Who is enrolled without a voice need not speak.
+                if isinstance(heard, NoSpeech):
+                    raise heard
+                findings = replace(findings, heard=_speech(findings, chosen))
+            if challenge is not None:
+                tell("judging the challenge", 0.95)
+                findings = replace(findings, liveness=_answer(findings, chosen, challenge, now or datetime.now(UTC)))
+        except KitError as refusal:
+            findings = replace(findings, refusal=refusal)
     return findings
+
+
+def _listen(clip: Clip) -> Hearing | NoSpeech:
+    try:
+        return listen(clip.sound)
+    except NoSpeech as refusal:
+        return refusal
 
 
 def _speech(findings: Findings, subject: Person) -> Heard | None:
@@ -96,24 +112,6 @@ def _own_speech(findings: Findings, subject: Person) -> Spans:
     alone = len(findings.people) == 1 and len(hearing.speakers) == 1
     mine = attribution.speakers(subject.number - 1) or ((1,) if alone else ())
     return sorted(span for speaker in hearing.speakers if speaker.number in mine for span in speaker.spans)
-
-
-def _hear(findings: Findings, *, needed: bool) -> Findings:
-    if findings.hearing is not None:
-        return findings
-    sound = findings.clip.sound
-    try:
-        hearing = listen(sound)
-    except NoSpeech:
-        # Who is enrolled without a voice need not speak, and nobody speaks for somebody who is not there.
-        if needed:
-            raise
-        return findings
-    if sound is None:
-        return findings
-    return replace(
-        findings, hearing=hearing, attribution=attribute(hearing, [person.head for person in findings.people], sound)
-    )
 
 
 def _speaking(people: tuple[Person, ...], attribution: Attribution | None) -> Mapping[int, Agreement]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from enroll.clip import Clip
@@ -58,15 +57,9 @@ def detect(pixels: NDArray[np.uint8], *, edge: int = DETECT_EDGE, smallest: int 
     scale = min(1.0, edge / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
-    # Two threads wait for each other more than they help in networks this small.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        detector = _mtcnn()
-        detector.min_face_size = smallest or max(20, int(min(size) * _SMALLEST_SHARE))
-        boxes, confidences, landmarks = detector.detect(small, landmarks=True)
-    finally:
-        torch.set_num_threads(threads)
+    detector = _mtcnn()
+    detector.min_face_size = smallest or max(20, int(min(size) * _SMALLEST_SHARE))
+    boxes, confidences, landmarks = detector.detect(small, landmarks=True)
     if boxes is None:
         return ()
     faces = [

@@ -42,8 +42,8 @@ _EPOCHS = datetime(2000, 1, 1, tzinfo=UTC)
 """Containers without a clock say 1904 or 1970."""
 _GAP, _GAP_IN_TURN = 0.5, 1.0
 """Seconds for which the head may be lost from sight; longer in a turn, where it is seen from the side."""
-_EXTRA_TURNS = 3
-"""Turns beside the asked ones. Whoever turns about for long enough would in the end turn as asked."""
+_EXTRA_TURNS, _EXTRA_NODS = 2, 4
+"""Turns and nods beside the asked ones. Whoever turns about for long would in the end turn as asked."""
 _VOICE_SLACK = 0.2
 """Seconds by which the borders of speech and of digits may differ."""
 
@@ -129,11 +129,14 @@ def judge(
         return Liveness("none", (time,), captured)
     said = find_digits(sound, challenge.digits, speech) if sound is not None and len(sound) else None
     seen = find_turns(head)
-    matched = match_turns(challenge.turns, seen) if len(seen) <= len(challenge.turns) + _EXTRA_TURNS else None
+    plain = sum(not turn.is_nod for turn in seen)
+    asked = len(challenge.turns)
+    few = plain <= asked + _EXTRA_TURNS and len(seen) <= asked + _EXTRA_TURNS + _EXTRA_NODS
+    matched = match_turns(challenge.turns, seen) if few else None
     checks = (
         time,
         _picture(cuts),
-        _sound(sound, breaks),
+        _sound(sound, speech, breaks),
         _digits(said, speech, sound),
         _voice(said, speech),
         _face(said, head),
@@ -173,10 +176,10 @@ def _picture(cuts: Sequence[float]) -> Check:
     return Check("picture", False, f"{len(cuts)} cuts", problem, "film it in one go and do not edit it")
 
 
-def _sound(sound: NDArray[np.float32] | None, breaks: Sequence[float]) -> Check:
+def _sound(sound: NDArray[np.float32] | None, speech: Spans, breaks: Sequence[float]) -> Check:
     if sound is None or not len(sound):
         return Check("sound", False, "no sound", "the clip has no sound", "film with sound")
-    jumps = sorted({*breaks, *find_splices(sound)})
+    jumps = sorted({*breaks, *find_splices(sound, speech)})
     if not jumps:
         return Check("sound", True, "no break")
     problem = f"the sound breaks off at {_at(jumps)}"

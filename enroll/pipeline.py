@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +22,7 @@ from enroll.findings import Findings
 from enroll.identity import Crop, Embedding, Identity, Modality
 from enroll.looks import Look, spread
 from enroll.pooling import pool
+from enroll.threads import single_threaded
 from enroll.voice import best_speech, embed_voice
 
 __all__ = ["Onlooker", "Progress", "enroll"]
@@ -31,7 +33,7 @@ Onlooker = Callable[[Findings], None]
 """Called once with all that was found, whether somebody is enrolled or nobody is."""
 
 HEAD_CROPS, BODY_CROPS = 4, 2
-_VIEWS: dict[Modality, int] = {"face": 10, "body": 4}
+_VIEWS: dict[Modality, int] = {"face": 8, "body": 4}
 # The space whose distances tell people apart within a clip.
 _TELLING = "dlib-resnet-128"
 
@@ -56,7 +58,8 @@ def enroll(
             request will do if the clip meets its challenge; ``ConsentRecord.fulfil`` then makes a consent of it, with
             ``Findings.liveness``.
         handle: the name used in prompts; must be the consent's. None takes the consent's.
-        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine.
+        encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine and whose
+            licence is one this home works under (``registry.default``).
         subject: which of several people it is, counted from the left; None when the clip is to say so itself.
         trusted: thumbprints of the keys whose signature on a consent counts; see ``ConsentRecord.verify``.
         now: the moment that counts for the consent; the clock's when None.
@@ -78,23 +81,24 @@ def enroll(
     tell("reading the clip", 0.0)
     source = Clip.open(clip)
     faces = Memo(registry.get(_TELLING))
-    findings = examine(
-        source,
-        faces,
-        voice="voice" in consent.scope,
-        subject=subject,
-        challenge=consent.challenge if consent.awaits_answer(moment) else None,
-        now=moment,
-        tell=lambda stage, share: tell(stage, 0.05 + 0.75 * share),
-    )
-    if onlooker is not None:
-        onlooker(findings)
-    if findings.refusal is not None:
-        raise findings.refusal
-    if consent.assurance == "requested":
-        consent.require_met(findings.liveness)
-    tell("learning the person", 0.8)
-    identity = _learn(findings, consent, chosen, faces, moment)
+    with single_threaded():
+        findings = examine(
+            source,
+            faces,
+            voice="voice" in consent.scope,
+            subject=subject,
+            challenge=consent.challenge if consent.awaits_answer(moment) else None,
+            now=moment,
+            tell=lambda stage, share: tell(stage, 0.05 + 0.75 * share),
+        )
+        if onlooker is not None:
+            onlooker(findings)
+        if findings.refusal is not None:
+            raise findings.refusal
+        if consent.assurance == "requested":
+            consent.require_met(findings.liveness)
+        tell("learning the person", 0.8)
+        identity = _learn(findings, consent, chosen, faces, moment)
     tell("done", 1.0)
     return identity
 
@@ -111,21 +115,21 @@ def _learn(
     looks = person.looks if person is not None else ()
     # Without consent for the face, nothing that is kept of the body has seen one.
     bodies = looks if "face" in consent.scope else tuple(map(hide_face, looks))
-    seen = [
-        *(_embed(looks, faces if encoder.card.space == _TELLING else encoder) for encoder in chosen.get("face", ())),
-        *(_embed(bodies, encoder) for encoder in chosen.get("body", ())),
-    ]
-    voices = [embed_voice(heard, encoder) for encoder in chosen["voice"]] if heard is not None else []
+    with ThreadPoolExecutor(2) as pool:
+        voices = pool.submit(lambda: [embed_voice(heard, one) for one in chosen["voice"]] if heard is not None else [])
+        dressed = pool.submit(lambda: [_embed(bodies, encoder) for encoder in chosen.get("body", ())])
+        seen = [_embed(looks, faces if one.card.space == _TELLING else one) for one in chosen.get("face", ())]
+    spoken = voices.result()
     return Identity(
         identity_id=str(uuid4()),
         consent_id=consent.consent_id,
         handle=consent.handle,
-        embeddings={embedding.space: embedding for embedding in (*seen, *voices)},
+        embeddings={embedding.space: embedding for embedding in (*seen, *dressed.result(), *spoken)},
         crops=(
             *(_head(look) for look in (spread(looks, HEAD_CROPS) if "face" in chosen else ())),
             *(_body(look) for look in (spread(bodies, BODY_CROPS) if "body" in chosen else ())),
         ),
-        speech=best_speech(heard, voices[0] if voices else None) if heard is not None else None,
+        speech=best_speech(heard, spoken[0] if spoken else None) if heard is not None else None,
         coverage=coverage(person, heard, findings.hearing, consent.scope),
         clip_sha256=findings.clip.sha256,
         created=now,

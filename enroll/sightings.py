@@ -31,10 +31,13 @@ SHEET_EDGE = 320
 """Longest edge of a picture kept of a whole frame, pixels."""
 
 # A short clip is looked at this often, a long one at most so often, and in between this far apart, seconds.
-_LEAST_DETECTIONS, _MOST_DETECTIONS = 12, 240
+_LEAST_DETECTIONS, _MOST_DETECTIONS = 8, 240
 _SOONEST, _LATEST = 0.38, 1.0
 # How far the landmarks of an aligned face must have moved to be a new view, in distances between the eyes: about 12°.
 _NEW_VIEW = 0.09
+# The detector finds faces of 20 px and places the landmarks of one of 72 px to a hundredth of its height; it is asked
+# for no more than that.
+_SMALLEST, _FACE = 20, 72
 # A clip with more is refused anyway; this bounds memory.
 _MAX_FACES = 6
 _MAX_LOOKS = 36
@@ -101,7 +104,7 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
             wanted = len(follower.points) < faces_before or any(_is_new(points, views) for points in follower.points)
         if not wanted:
             continue
-        found = detect(frame.pixels, smallest=_smallest(frame.pixels, tallest))[:_MAX_FACES]
+        found = detect(frame.pixels, edge=_edge(frame.pixels, tallest), smallest=_SMALLEST)[:_MAX_FACES]
         tallest = max((face.height for face in found), default=0.0)
         looks = [_look(frame.pixels, face, found, frames, frame.second) for face in found]
         scale = frame.grey.shape[1] / frame.pixels.shape[1]
@@ -142,11 +145,10 @@ def _picture(pixels: NDArray[np.uint8], faces: tuple[Face, ...], looks: Sequence
     return Picture(second, small, tuple(zip(boxes, looks, strict=True)))
 
 
-def _smallest(pixels: NDArray[np.uint8], tallest: float) -> int | None:
-    """The lowest face worth looking for, in the detector's picture, once there is one ``tallest`` pixels high: who is
-    smaller is a bystander (``subject.BYSTANDER``), and looking for them takes most of the time."""
-    reduced = tallest * min(1.0, DETECT_EDGE / max(pixels.shape[:2]))
-    return max(20, int(reduced * 0.28)) if reduced else None
+def _edge(pixels: NDArray[np.uint8], tallest: float) -> int:
+    """How large a picture the detector needs, once the tallest face is known: the larger the face, the smaller. What is
+    too small to be seen then is a bystander (``subject.BYSTANDER``)."""
+    return min(DETECT_EDGE, round(_FACE / tallest * max(pixels.shape[:2]))) if tallest else DETECT_EDGE
 
 
 def _look(pixels: NDArray[np.uint8], face: Face, among: tuple[Face, ...], index: int, second: float) -> Look:

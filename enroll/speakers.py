@@ -19,9 +19,9 @@ SPACE = "ge2e-256"
 MAX_WINDOWS = 400
 """Bounds the time a long clip takes: beyond it, windows lie farther apart."""
 SAME_VOICE = ((1, 0.60), (2, 0.65), (3, 0.72), (4, 0.78), (6, 0.82))
-"""By windows in the smaller of two groups: the cosine of their means from which on they are one voice. Measured on read
-sentences and on talkers in noise: halves of one voice, split as far apart as can be, were 0.82 and more alike, two voices
-0.80 and less (telephones and noise of 5 dB blur this)."""
+"""Windows in the smaller of two groups, and the cosine of the groups' means from which on they are one voice. Measured
+on read sentences and on talkers in noise: halves of one voice, split as far apart as can be, were 0.82 alike and more,
+two voices 0.80 and less. Telephones and noise of 5 dB blur this: two voices there may be taken for one."""
 
 _HOP = 0.4
 _CELL = SAMPLE_RATE // 10
@@ -29,7 +29,7 @@ _JOIN = SAMPLE_RATE // 4
 _SWITCH = 0.6
 _SURE = 0.03
 # Where one voice follows another, windows tell when to within this.
-_TURN = 0.35 * SAMPLE_RATE
+_TURN = 0.5 * SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ def _divided(vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 def _limit(some: int, others: int) -> float:
     """The cosine of two means below which they are two voices. A mean of few windows strays farther."""
-    return float(np.interp(min(some, others), *zip(*SAME_VOICE, strict=True)))
+    windows, cosines = np.array(SAME_VOICE).T
+    return float(np.interp(min(some, others), windows, cosines))
 
 
 def _follow(

@@ -21,10 +21,19 @@ __all__ = ["SeenTurn", "find_turns", "match_turns"]
 
 BEGIN_YAW, BEGIN_PITCH = 16.0, 9.0
 """Degrees from rest at which a turn counts."""
+PITCH_PER_YAW = 0.6
+"""Degrees of pitch that each degree of yaw adds to what counts as a nod: from the side pitch is hardly known."""
 END_SHARE = 0.55
 """Share of that below which it is over."""
-LEAST_SECONDS = 0.12
+LEAST_SECONDS = 0.2
+NOD = 1.8
+"""People nod while they speak: up and down to this many times what counts may lie between the turns asked for."""
 
+_MOST_NODS = 2
+# Seconds from one asked turn to the next.
+_MOST_PAUSE = 4.0
+# Of what a head does between leaving its rest and coming back, the lesser part is how it got there.
+_LESSER = 0.5
 _SMOOTH_SECONDS = 0.2
 # Where a turning head is lost from sight for longer than this, what came before and after are two turns.
 _GAP_SECONDS = 1.0
@@ -39,12 +48,19 @@ class SeenTurn:
         turn: which way, as the person means it, if the picture is not mirrored: their left is the picture's right.
         begin, end: seconds in the clip, from leaving the rest to coming back to it.
         degrees: how far from rest at most.
+        size: the same in units of what counts as a turn there, at least 1.
     """
 
     turn: Turn
     begin: float
     end: float
     degrees: float
+    size: float
+
+    @property
+    def is_nod(self) -> bool:
+        """Whether it may be no more than what people do when they speak."""
+        return self.turn in ("up", "down") and self.size < NOD
 
 
 def find_turns(head: HeadTrack) -> tuple[SeenTurn, ...]:
@@ -66,7 +82,7 @@ def find_turns(head: HeadTrack) -> tuple[SeenTurn, ...]:
 
 
 def match_turns(asked: Sequence[Turn], seen: Sequence[SeenTurn]) -> tuple[tuple[SeenTurn, ...], bool] | None:
-    """The asked turns among those seen: one after the other, in the asked order, nothing between them.
+    """The asked turns among those seen: in the asked order, nothing between them but a few nods.
 
     Front cameras that mirror what they record swap left and right, and nothing in a clip tells. So a clip in which both
     are swapped throughout is accepted too. Whoever guesses turns gains one bit by that: of the 24 orders of three of
@@ -79,9 +95,26 @@ def match_turns(asked: Sequence[Turn], seen: Sequence[SeenTurn]) -> tuple[tuple[
     for mirrored in (False, True):
         wanted = [_MIRRORED[turn] if mirrored else turn for turn in asked]
         for first in range(len(seen) - len(wanted), -1, -1):
-            part = tuple(seen[first : first + len(wanted)])
-            if [turn.turn for turn in part] == wanted:
+            if (part := _follow(wanted, seen[first:])) is not None:
                 return part, mirrored
+    return None
+
+
+def _follow(wanted: Sequence[Turn], seen: Sequence[SeenTurn]) -> tuple[SeenTurn, ...] | None:
+    """The wanted turns from the first one seen on."""
+    found: list[SeenTurn] = []
+    nods = 0
+    for turn in seen:
+        if found and turn.begin - found[-1].end > _MOST_PAUSE:
+            return None
+        if turn.turn == wanted[len(found)]:
+            found.append(turn)
+            if len(found) == len(wanted):
+                return tuple(found)
+        elif found and turn.is_nod and nods < _MOST_NODS:
+            nods += 1
+        else:
+            return None
     return None
 
 
@@ -91,7 +124,9 @@ def _from_rest(head: HeadTrack) -> NDArray[np.float64]:
     width = max(1, round(_SMOOTH_SECONDS * rate)) | 1
     poses = median_filter(head.poses[:, :2].astype(np.float64), size=(width, 1), mode="nearest")
     rest = np.array([_mode(poses[:, axis]) for axis in (0, 1)])
-    return (poses - rest) / [BEGIN_YAW, BEGIN_PITCH]
+    away = poses - rest
+    nod = BEGIN_PITCH + PITCH_PER_YAW * np.abs(away[:, 0])
+    return np.column_stack([away[:, 0] / BEGIN_YAW, away[:, 1] / nod])
 
 
 def _mode(values: NDArray[np.float64]) -> float:
@@ -118,8 +153,10 @@ def _turns_within(seconds: NDArray[np.float64], away: NDArray[np.float64]) -> li
             scale = (BEGIN_YAW, BEGIN_PITCH)[axis[first]]
             turn = names[axis[first]][int(value[first] > 0)]
             if turns and turns[-1].turn == turn:
-                turns[-1] = SeenTurn(turn, turns[-1].begin, float(seconds[i - 1]), max(turns[-1].degrees, peak * scale))
+                peak, begin = max(peak, turns[-1].size), turns.pop().begin
             else:
-                turns.append(SeenTurn(turn, float(seconds[first]), float(seconds[i - 1]), peak * scale))
+                begin = float(seconds[first])
+            turns.append(SeenTurn(turn, begin, float(seconds[i - 1]), peak * scale, peak))
         first = i
-    return turns
+    most = max((turn.size for turn in turns), default=0.0)
+    return [turn for turn in turns if turn.size >= _LESSER * most]

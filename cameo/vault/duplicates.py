@@ -95,7 +95,7 @@ class Duplicates:
                     identity_id=identity.identity_id,
                     tag=self._master.tag("sketch", embedding.space),
                     barred=0,
-                    sealed=self._master.wrap(self._sketch(embedding), _context(identity.identity_id)),
+                    sealed=self._master.seal(self._sketch(embedding), _context(identity.identity_id)),
                 )
             )
 
@@ -117,7 +117,7 @@ class Duplicates:
         return self._sketchers[key].sketch(embedding.vector)
 
     def _open(self, row: Sketch) -> bytes:
-        sketch = self._master.unwrap(row.sealed, _context(row.identity_id))
+        sketch = self._master.open(row.sealed, _context(row.identity_id))
         if len(sketch) != BITS // 8:
             raise StoreDamaged(
                 f"the sketch of identity {row.identity_id} has {len(sketch)} bytes, expected {BITS // 8}"

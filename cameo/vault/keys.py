@@ -34,13 +34,14 @@ _SERVICE: Final = "cameo-kit"
 class MasterKey:
     """Wraps the keys of identities, and names handles without spelling them.
 
-    Three keys are derived from the one that is stored, so that no key serves two purposes.
+    Four keys are derived from the one that is stored, so that no key serves two purposes.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._wrapping = derive([secret], "cameo/1 wrap")
         self._naming = derive([secret], "cameo/1 name")
         self._sketching = derive([secret], "cameo/1 sketch")
+        self._sealing = derive([secret], "cameo/1 seal")
 
     def __repr__(self) -> str:
         return "MasterKey(…)"
@@ -51,6 +52,14 @@ class MasterKey:
     def unwrap(self, wrapped: bytes, context: Context) -> bytes:
         """Raises StoreDamaged when this master key did not wrap it, or it was changed."""
         return open_sealed(self._wrapping, wrapped, context)
+
+    def seal(self, plaintext: bytes, context: Context) -> bytes:
+        """For what outlives the key of the person it is about."""
+        return seal(self._sealing, plaintext, context)
+
+    def open(self, sealed: bytes, context: Context) -> bytes:
+        """The inverse of ``seal``. Raises StoreDamaged as ``unwrap`` does."""
+        return open_sealed(self._sealing, sealed, context)
 
     def tag(self, *words: str) -> bytes:
         """32 bytes that stand for a handle or a user in the database: equal for equal words, and no dictionary of

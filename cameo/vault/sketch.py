@@ -21,7 +21,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 __all__ = ["BITS", "Sketcher", "differing", "expected"]
 
@@ -40,6 +39,8 @@ class Sketcher:
     """
 
     def __init__(self, key: bytes, space: str, dim: int, step: float) -> None:
+        from scipy.special import ndtri  # takes a moment to import, and most commands ask for no sketch
+
         label = f"cameo/1 sketch|{space}|{dim}|".encode()
         stream = shake_256(key + label).digest((dim + 1) * BITS * 4)
         uniform = (np.frombuffer(stream, "<u4").astype(np.float64) + 0.5) / 2.0**32

@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def _container() -> InputContainer:
-    av.logging.set_level(av.logging.PANIC)
+    # PyAV's logging stays off: its callback wants the GIL, which we hold while FFmpeg waits for its threads to end.
     try:
         return av.open("fd:", "r", options=_OPTIONS, metadata_errors="replace")
     except MemoryError:

@@ -21,7 +21,8 @@ from enroll.decoder.wire import HEADER, Header, Job
 __all__ = ["STALL_SECONDS", "DecoderDied", "Messages", "decoding"]
 
 STALL_SECONDS = 8.0
-"""Without a sign of life for so long, the decoder is stopped."""
+"""Without a sign of life for so long, the decoder is stopped; for longer where others leave it no processor."""
+_MOST_PATIENCE = 4.0
 
 # The child gets our import path and nothing else of us: no site, no user's environment, no working directory.
 _START = "import sys; sys.path[:] = sys.argv[1:-1]; from enroll.decoder.child import main; main()"
@@ -64,12 +65,17 @@ class Messages:
 
     def _fill(self, view: memoryview) -> None:
         while view:
-            if not self._poll.poll(STALL_SECONDS * 1000):
+            if not self._poll.poll(1000 * STALL_SECONDS) and not self._poll.poll(1000 * STALL_SECONDS * _crowding()):
                 raise DecoderDied("no progress")
             count = self._pipe.readinto(view)
             if not count:
                 raise DecoderDied("it ended early")
             view = view[count:]
+
+
+def _crowding() -> float:
+    """How much longer than alone things take on this machine now: 0 where they do not."""
+    return min(_MOST_PATIENCE, max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enroll.encoders.base import Card, Known, damaged
+from enroll.encoders.dlib_net import DlibNet
 from enroll.looks import Look
 
 __all__ = ["SPACES", "DlibResNet"]
@@ -43,16 +44,15 @@ class DlibResNet:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._resnet = dlib.face_recognition_model_v1(str(folder / _RESNET))
+            self._resnet = DlibNet(folder / _RESNET)
             self._landmarks = dlib.shape_predictor(str(folder / _LANDMARKS))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, OSError) as error:
             raise damaged(self.card.space, folder, error) from error
 
     def encode(self, samples: Sequence[Look]) -> NDArray[np.float32]:
         if not samples:
             return np.zeros((0, self.card.dim), np.float32)
-        vectors = self._resnet.compute_face_descriptor([self.chip(look) for look in samples])
-        return np.array(vectors, np.float32)
+        return self._resnet(np.stack([self.chip(look) for look in samples]))
 
     def chip(self, look: Look) -> NDArray[np.uint8]:
         """The aligned face dlib was trained on: RGB uint8, shape (150, 150, 3)."""

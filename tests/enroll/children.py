@@ -1,7 +1,8 @@
-"""Which processes this one has started and not yet seen the end of, as Linux tells."""
+"""Which processes this one has started and not yet seen the end of, as Linux tells, and how long one may wait."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 TASKS = Path("/proc/self/task")
@@ -19,3 +20,8 @@ def peak_memory(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def patience(seconds: float = 10.0) -> float:
+    """So long on a machine that has nothing else to do."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -16,11 +16,10 @@ from sklearn.metrics import roc_auc_score
 from enroll.body import REGIONS, hide_face, see_body
 from enroll.clip import Clip
 from enroll.encoders import registry
-from enroll.faces import find_faces
+from enroll.examination import examine
 from enroll.identity import Pose
 from enroll.looks import Look, cut_look, spread
 from enroll.pose import head_pose, project
-from enroll.subject import find_subject
 
 FACE = 80
 HISTOGRAM = 33
@@ -144,7 +143,9 @@ def test_people_are_told_by_their_clothes_from_half_a_clip_to_the_other(shared: 
     names = ("grid_s31_bgiq6p", "grid_s2_pwij3p", "grid_x_bb_bbaf2n", "grid_x_br_brbk7n", "grid_x_lb_lbbc2a")
     for name in names:
         source = Clip.open(shared / "clips" / f"{name}.mpg")
-        looks = sorted(find_subject(find_faces(source, lambda share: None), source), key=lambda look: look.second)
+        subject = examine(source, registry.get("dlib-resnet-128"), voice=False).subject
+        assert subject is not None
+        looks = sorted(subject.looks, key=lambda look: look.second)
         for half, part in enumerate((looks[: len(looks) // 2], looks[len(looks) // 2 :])):
             halves[name, half] = registry.get("appearance").encode(spread(part, 2)).mean(0)
     pairs = list(combinations(halves, 2))

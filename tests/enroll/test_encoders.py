@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import dlib
 import numpy as np
 import onnx
 import pytest
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 
 from enroll.encoders import checksums, registry
+from enroll.encoders.dlib_net import DlibNet
 from enroll.errors import BadInput, WeightsChanged, WeightsMissing
 from enroll.identity import Pose
 from enroll.looks import Look, cut_look
@@ -151,6 +153,36 @@ def test_status_tells_presence_licence_and_commercial_use() -> None:
 @pytest.mark.parametrize("space", sorted(OFFLINE))
 def test_offline_spaces_keep_their_contract(space: str) -> None:
     keeps_its_contract(space)
+
+
+def test_dlibs_network_gives_dlibs_own_vectors() -> None:
+    """In torch as in dlib, for smooth pictures, noise, black and white."""
+    folder = registry.find("dlib-resnet-128").find()
+    path = folder / "dlib_face_recognition_resnet_model_v1.dat"
+    rng = np.random.default_rng(0)
+    chips = np.stack(
+        [
+            *(registry.get("dlib-resnet-128").chip(a_look(seed)) for seed in range(2)),
+            rng.integers(0, 256, (150, 150, 3), dtype=np.uint8),
+            np.zeros((150, 150, 3), np.uint8),
+            np.full((150, 150, 3), 255, np.uint8),
+        ]
+    )
+    theirs = np.array(dlib.face_recognition_model_v1(str(path)).compute_face_descriptor(list(chips)))
+    assert np.abs(DlibNet(path)(chips) - theirs).max() < 1e-5
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "other"])
+def test_a_file_that_is_no_network_of_dlibs(tmp_path: Path, damage: str) -> None:
+    folder = registry.find("dlib-resnet-128").find()
+    content = {
+        "empty": b"",
+        "truncated": (folder / "dlib_face_recognition_resnet_model_v1.dat").read_bytes()[:1_000_000],
+        "other": (folder / "shape_predictor_5_face_landmarks.dat").read_bytes(),
+    }[damage]
+    (tmp_path / "net.dat").write_bytes(content)
+    with pytest.raises(ValueError, match="the network"):
+        DlibNet(tmp_path / "net.dat")
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -386,3 +418,21 @@ def test_appearance_follows_the_clothes() -> None:
 
     red, darker, blue = dressed((200, 30, 30)), dressed((180, 25, 25)), dressed((30, 30, 200))
     assert red @ darker > red @ blue + 0.1
+
+
+def test_ge2e_hears_what_resemblyzer_hears() -> None:
+    """Our spectrogram against Resemblyzer's own, which librosa computes."""
+    from resemblyzer import VoiceEncoder
+    from resemblyzer.audio import normalize_volume, wav_to_mel_spectrogram
+
+    rng = np.random.default_rng(3)
+    time = np.arange(25_600) / 16_000
+    sounds = [
+        (0.2 * np.sin(2 * np.pi * pitch * time) + 0.02 * rng.normal(size=len(time))).astype(np.float32)
+        for pitch in (110, 220, 3000)
+    ]
+    theirs = VoiceEncoder("cpu", verbose=False)
+    mels = [wav_to_mel_spectrogram(normalize_volume(sound, -30, increase_only=True))[:160] for sound in sounds]
+    with torch.inference_mode():
+        expected = theirs(torch.from_numpy(np.stack(mels))).numpy()
+    assert registry.get("ge2e-256").encode(sounds) == pytest.approx(expected, abs=1e-5)

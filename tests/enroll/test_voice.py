@@ -128,3 +128,32 @@ except NoSpeech:
     print(torch.get_num_threads())
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "2\n"
+
+
+def test_the_spread_tells_one_reader_from_two(shared: Path, sentence: NDArray[np.float32]) -> None:
+    encoder = registry.get("ge2e-256")
+    other, _ = soundfile.read(shared / "voices" / "libri_121-123852-0000.flac", dtype="float32")
+    one = embed_voice(everything(sentence), encoder)
+    two = embed_voice(everything(np.concatenate([sentence[: 4 * RATE], other[: 4 * RATE]])), encoder)
+    assert one.spread is not None
+    assert two.spread is not None
+    assert 0.0 < one.spread < 0.2
+    assert two.spread > 1.3 * one.spread
+    expected = 1.0 - np.mean([view.vector @ one.vector for view in one.views])
+    assert one.spread == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_reference_prefers_few_pieces() -> None:
+    """20 s of speech in one piece after ten pieces of 1 s; nothing else speaks for either."""
+    pieces = [(k * 2 * RATE, k * 2 * RATE + RATE) for k in range(10)]
+    samples = np.random.default_rng(0).normal(0, 0.1, 30 * RATE).astype(np.float32)
+    heard = Heard(samples, (*pieces, (25 * RATE, 45 * RATE)), 30.0, 1.0)
+    kept = best_speech(heard, None)
+    assert np.array_equal(kept.samples, samples[10 * RATE : 20 * RATE])
+
+
+def test_speech_of_one_speaker_is_its_spans_alone(sentence: NDArray[np.float32]) -> None:
+    hearing = listen(sentence)
+    assert np.array_equal(speech_of(hearing, sentence, (1,)).samples, everything(sentence).samples)
+    nobody = speech_of(hearing, sentence, (7,))
+    assert (nobody.seconds, len(nobody.samples), nobody.segments) == (0.0, 0, ())

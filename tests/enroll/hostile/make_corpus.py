@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enroll.consent import Scope
-from tests.enroll.hostile import containers
+from tests.enroll.hostile import containers, scenes
 
 __all__ = ["AWAITED", "CONTAINERS", "SCENES", "Entry", "main"]
 
@@ -33,8 +33,9 @@ class Entry:
 
 
 CONTAINERS = tuple(Entry(name, frozenset(codes), make) for name, codes, make in containers.rows())
-SCENES: tuple[Entry, ...] = ()
-AWAITED: tuple[Entry, ...] = ()
+SCENES = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.rows())
+AWAITED = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.awaited())
+"""Made, and not yet judged by a test."""
 
 
 def main() -> None:
