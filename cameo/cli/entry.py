@@ -16,6 +16,7 @@ def main() -> None:
         from cameo.cli.main import run
 
         status = run(sys.argv[1:])
+        interrupts.too_late()
     except BaseException:
         # Until ``run`` takes over, an interrupted import may fail in any way.
         if not interrupts.asked():
