@@ -115,7 +115,7 @@ def answered(found: Findings) -> Findings:
         Check("mouth", False, "not judged", "without this", "see there"),
         Check("turns", False, "1 turns", "they are not as asked", "turn farther"),
     )
-    turns = (SeenTurn("left", 5.0, 6.0, 30.0),)
+    turns = (SeenTurn("left", 5.0, 6.0, 30.0, 1.5),)
     return replace(found, liveness=Liveness("spoken", checks, None, (2.0, 4.0), turns))
 
 

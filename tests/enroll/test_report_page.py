@@ -105,11 +105,11 @@ def test_an_independent_detector_finds_the_subject_alone(shared: Path) -> None:
 
     from enroll import ConsentRecord, enroll
 
-    record = ConsentRecord.new(name="Right", handle="right", scope=("face",))
+    record = ConsentRecord.new(name="Left", handle="left", scope=("face",))
     record = record.attest(by="the test", key=OKPKey.generate_key("Ed25519"))
     found: list = []
     clip = shared / "clips" / "visualvoice_interview.mp4"
-    kept = enroll(clip, record, subject=2, encoders=["dlib-resnet-128"], onlooker=found.append)
+    kept = enroll(clip, record, subject=1, encoders=["dlib-resnet-128"], onlooker=found.append)
     page = Page(render_report(record, found[0], kept))
     assert len(page.frames) >= 6
     for shown in page.frames.values():
@@ -119,4 +119,4 @@ def test_an_independent_detector_finds_the_subject_alone(shared: Path) -> None:
         detector = cv2.FaceDetectorYN.create(str(weights), "", (2 * width, 2 * height), 0.6)
         _, faces = detector.detect(cv2.cvtColor(cv2.resize(shown, (2 * width, 2 * height)), cv2.COLOR_RGB2BGR))
         assert faces is not None and len(faces) == 1
-        assert faces[0][0] > width  # the right half
+        assert faces[0][0] < width  # the left half
