@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cameo.cli.main import main
+from cameo.cli.entry import main
 
 main()

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks, stft
+from scipy.signal import find_peaks
 
 from enroll.clip import SAMPLE_RATE
+from enroll.spectra import bins, magnitudes
 
 __all__ = ["Background", "Spans", "measure", "music"]
 
@@ -63,14 +64,17 @@ def music(sound: NDArray[np.float32]) -> float:
     """Share of the time in which tones hold their pitch as music does, 0 to 1; sound as ``measure`` takes it."""
     if len(sound) < _FFT:
         return 0.0
-    _, _, spectrum = stft(sound, SAMPLE_RATE, nperseg=_FFT, noverlap=_FFT - _HOP)
-    level = 20.0 * np.log10(np.abs(spectrum) + 1e-6)
-    low, high = (round(hertz * _FFT / SAMPLE_RATE) for hertz in _TONES)
-    bars = (level - uniform_filter1d(level, 21, axis=0))[low:high] > _ABOVE_DB
+    bars = np.concatenate([_bars(piece) for piece in magnitudes(sound, _FFT, _HOP)], axis=1)
     length = round(_BLOCK_SECONDS * SAMPLE_RATE / _HOP)
     starts = range(0, max(1, bars.shape[1] - length + 1), length // 2)
     held = np.array([_held(bars[:, at : at + length].mean(1)) for at in starts])
     return float((median_filter(held, 3, mode="nearest") >= MUSIC).mean())
+
+
+def _bars(magnitude: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a frequency stands out among its neighbours."""
+    level = 20.0 * np.log10(magnitude + 1e-6)
+    return np.asarray((level - uniform_filter1d(level, 21, axis=0))[bins(*_TONES, _FFT)] > _ABOVE_DB)
 
 
 def _held(activation: NDArray[np.float64]) -> float:

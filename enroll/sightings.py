@@ -1,7 +1,7 @@
 """What a clip shows: every face that can be followed, looks at it, and where the picture jumps.
 
 Frames are chosen by what they add. The detector runs when nothing is known yet, after a cut, when a head has turned to
-where it was not seen before, and otherwise about once a second; between, faces are followed.
+where it was not seen before, and otherwise every second or so; between, faces are followed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from enroll.tracking import Follower, Track
 
 __all__ = ["SHEET_EDGE", "Picture", "Sightings", "watch"]
 
-PICTURES = 5.0
+PICTURES = 2.5
 """Frames a second that come with their colours, so that the detector may be asked about them."""
 SHEET_EDGE = 320
 """Longest edge of a picture kept of a whole frame, pixels."""
 
 # A short clip is looked at this often, a long one at most so often, and in between this far apart, seconds.
 _LEAST_DETECTIONS, _MOST_DETECTIONS = 8, 240
-_SOONEST, _LATEST = 0.38, 1.0
+_SOONEST, _LATEST = 0.38, 1.5
 # How far the landmarks of an aligned face must have moved to be a new view, in distances between the eyes: about 12°.
 _NEW_VIEW = 0.09
 # The detector finds faces of 20 px and places the landmarks of one of 72 px to a hundredth of its height; it is asked

@@ -24,6 +24,7 @@ on read sentences and on talkers in noise: halves of one voice, split as far apa
 two voices 0.80 and less. Telephones and noise of 5 dB blur this: two voices there may be taken for one."""
 
 _HOP = 0.4
+_BATCH = 64
 _CELL = SAMPLE_RATE // 10
 _JOIN = SAMPLE_RATE // 4
 _SWITCH = 0.6
@@ -65,7 +66,10 @@ def part(sound: NDArray[np.float32], spans: Spans) -> tuple[tuple[Speaker, ...],
     encoder = registry.get(SPACE)
     length = round((encoder.card.window or 1.6) * SAMPLE_RATE)
     windows = _windows(spans, length)
-    vectors = encoder.encode([np.resize(sound[begin:end], length) for begin, end in windows])
+    batches = (windows[at : at + _BATCH] for at in range(0, len(windows), _BATCH))
+    vectors = np.concatenate(
+        [encoder.encode([np.resize(sound[begin:end], length) for begin, end in batch]) for batch in batches]
+    )
     return _speakers(*_follow(spans, windows, vectors @ _voices(vectors).T))
 
 

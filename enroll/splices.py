@@ -8,6 +8,8 @@ this way; see ``benchmarks/challenge.py`` for how much is.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import stft
@@ -94,5 +96,5 @@ def _levels(sound: NDArray[np.float32]) -> NDArray[np.float64]:
     """Decibels in each band, every 10 ms, shape (bands, T)."""
     frequency, _, spectrum = stft(sound, SAMPLE_RATE, nperseg=400, noverlap=400 - _STEP, boundary=None)
     power = np.abs(spectrum) ** 2
-    bands = [power[(frequency >= a) & (frequency < b)].mean(0) for a, b in zip(_BANDS[:-1], _BANDS[1:], strict=True)]
+    bands = [power[(frequency >= a) & (frequency < b)].mean(0) for a, b in pairwise(_BANDS)]
     return np.asarray(10.0 * np.log10(np.stack(bands) + 1e-12), np.float64)

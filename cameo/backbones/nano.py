@@ -1,12 +1,13 @@
 """Nano: an LTX-2-format pipeline small enough to be trained from nothing and to run on two cores.
 
-Every part is the class that the large checkpoints use, at LTX's own compression (32 in space, 8 in time, 4 in the
-spectrogram), so that one code path serves both. What ``build`` returns is untrained.
+Every part is the class that the large checkpoints use, so that one code path serves both. The video VAE compresses as
+LTX's does (32 in space, 8 in time) or less; the audio VAE by 4, as theirs. What ``build`` returns is untrained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 from diffusers import (
@@ -29,13 +30,31 @@ from transformers import (
 
 from cameo.backbones.words import SPECIAL, word_tokenizer
 
-__all__ = ["NanoConfig", "build"]
+__all__ = ["PRESETS", "NanoConfig", "build"]
+
+# How each compression (space, time) is reached: four steps down from patches of 4, three steps up again, each in space,
+# in time or in both. What can be done to fewer positions is: for stills, which most of training is on, doubling time
+# on the finest grid would cost as much as all the rest.
+_DOWN = {
+    (32, 8): ("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
+    (32, 4): ("spatial", "temporal", "spatiotemporal", "spatial"),
+    (16, 8): ("spatial", "temporal", "spatiotemporal", "temporal"),
+    (16, 4): ("spatial", "temporal", "spatial", "temporal"),
+}
+_UP = {
+    (32, 8): ("spatiotemporal", "spatiotemporal", "spatiotemporal"),
+    (32, 4): ("spatial", "spatiotemporal", "spatiotemporal"),
+    (16, 8): ("temporal", "spatiotemporal", "spatiotemporal"),
+    (16, 4): ("temporal", "spatiotemporal", "spatial"),
+}
 
 
 class NanoConfig(BaseModel):
-    """Sizes of nano. Widths are free; compression is LTX's.
+    """Sizes of nano.
 
     Attributes:
+        space: pixels of the picture's edge to one of the video latent's.
+        time: frames to one of the video latent's; the first frame has one of its own.
         latent_channels: of the video VAE, and width of a video latent.
         encoder_widths: of the video VAE's four downsampling stages.
         decoder_width: of the video decoder's first stage; the second has half of it.
@@ -54,6 +73,8 @@ class NanoConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    space: Literal[16, 32] = 32
+    time: Literal[4, 8] = 8
     latent_channels: int = 128
     encoder_widths: tuple[int, int, int, int] = (64, 64, 64, 128)
     decoder_width: int = 96
@@ -75,6 +96,18 @@ class NanoConfig(BaseModel):
     def audio_latent_dim(self) -> int:
         """Width of a packed audio latent; ``AutoencoderKLLTX2Audio`` wants as many base channels."""
         return self.audio_channels * self.mel_bins // 4
+
+    def video_grid(self, frames: int) -> tuple[int, int, int]:
+        """Shape (F, h, w) of the latents of a clip at the full picture; their product is its number of tokens."""
+        return (frames - 1) // self.time + 1, self.picture // self.space, self.picture // self.space
+
+
+PRESETS = {
+    "32x8": NanoConfig(),
+    "16x8": NanoConfig(space=16, latent_channels=64, decoder_width=128, decoder_last=64),
+    "16x4": NanoConfig(space=16, time=4, latent_channels=64, decoder_width=128, decoder_last=64, layers=6),
+}
+"""By the compression of their video VAE, in space and in time."""
 
 
 def build(config: NanoConfig, words: Iterable[str], seed: int = 0) -> LTX2Pipeline:
@@ -119,14 +152,15 @@ def _video_vae(config: NanoConfig) -> AutoencoderKLLTX2Video:
         latent_channels=config.latent_channels,
         block_out_channels=config.encoder_widths,
         layers_per_block=(0, 1, 1, 1, 0),
-        downsample_type=("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
+        downsample_type=_DOWN[config.space, config.time],
         decoder_block_out_channels=(config.decoder_last, config.decoder_width // 2, config.decoder_width),
         decoder_layers_per_block=(1, 1, 1, 1),
+        upsample_type=_UP[config.space, config.time],
         upsample_factor=(1, 1, 2),
         encoder_causal=True,
         decoder_causal=False,
-        spatial_compression_ratio=32,
-        temporal_compression_ratio=8,
+        spatial_compression_ratio=config.space,
+        temporal_compression_ratio=config.time,
     )
 
 
@@ -160,6 +194,7 @@ def _transformer(config: NanoConfig) -> LTX2VideoTransformer3DModel:
     return LTX2VideoTransformer3DModel(
         in_channels=config.latent_channels,
         out_channels=config.latent_channels,
+        vae_scale_factors=(config.time, config.space, config.space),
         num_attention_heads=config.video_heads,
         attention_head_dim=64,
         cross_attention_dim=config.video_heads * 64,

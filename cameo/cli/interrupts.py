@@ -1,4 +1,4 @@
-"""Ctrl-C: heard at once, never lost, and too late once something is being kept.
+"""Ctrl-C: heard at once, never lost, and too late once something is kept.
 
 Python raises ``KeyboardInterrupt`` wherever the program happens to be. In the middle of an import or in a callback of a
 C library it comes out as another error, or not at all; so that it was asked for is written down as well.
@@ -7,8 +7,6 @@ C library it comes out as another error, or not at all; so that it was asked for
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 __all__ = ["asked", "heed", "listen", "too_late"]
@@ -17,8 +15,10 @@ _asked = False
 
 
 def listen() -> None:
-    """From now on Ctrl-C is written down before it is raised. For the main thread of a process of our own."""
-    signal.signal(signal.SIGINT, _hear)
+    """From now on Ctrl-C is written down before it is raised. For the main thread of a process of our own; one that was
+    started to ignore Ctrl-C goes on ignoring it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _hear)
 
 
 def asked() -> bool:
@@ -32,14 +32,11 @@ def heed() -> None:
         raise KeyboardInterrupt
 
 
-@contextmanager
-def too_late() -> Iterator[None]:
-    """Within, Ctrl-C does nothing: what is being kept is kept whole, and its answer is given."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def too_late() -> None:
+    """From now on Ctrl-C does nothing: what is being kept is kept whole, and the answer given is the answer. Without
+    ``listen`` nothing changes."""
+    if signal.getsignal(signal.SIGINT) is _hear:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _hear(number: int, frame: FrameType | None) -> None:

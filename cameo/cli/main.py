@@ -1,4 +1,4 @@
-"""``cameo``: the entry point, and what happens when something goes wrong."""
+"""``cameo``: every command, and what happens when something goes wrong."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from cameo import __version__
 from cameo.cli import consent, interrupts, people, scenes, tools, weights
+from cameo.cli.entry import main
 from cameo.cli.terminal import Answer, debugging, print_answer, print_failure
 from enroll.errors import KitError
 
@@ -43,12 +44,6 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Put a consenting person into generated scenes, picture and sound, and take them out again for good."""
-
-
-def main() -> None:
-    """Run the command line of this process."""
-    interrupts.listen()
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

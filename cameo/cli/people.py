@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -69,12 +69,12 @@ def enroll(
         check_target(report)
     studio = Studio()
     found: list[Findings] = []
-    with ExitStack() as kept, progress_bar("enroll") as bar:
+    with progress_bar("enroll") as bar:
 
         def progress(stage: str, share: float) -> None:
             heed()
             if stage == KEEPING:
-                kept.enter_context(too_late())
+                too_late()
             if bar is not None:
                 bar(stage, share)
 

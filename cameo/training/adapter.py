@@ -22,7 +22,7 @@ from cameo.training.flow import Dataset, flow_loss
 from cameo.training.latents import new_adapter
 from cameo.training.parts import base, load_average
 from cameo.training.preview import preview
-from cameo.training.run import Ema, Stage
+from cameo.training.run import Ema, Stage, sizes
 from cameo.training.shards import HELD_OUT
 
 LORA = "identity"
@@ -31,7 +31,7 @@ RANK = 16
 
 def base_adapter(runs: Path) -> IdentityAdapter:
     """The adapter as the base stage left it."""
-    adapter = new_adapter()
+    adapter = new_adapter(sizes(runs))
     parts = nn.ModuleDict({"adapter": adapter})
     load_average(runs / "base" / "checkpoint.safetensors", {"nano": parts}, partial=True)
     return adapter
@@ -51,7 +51,7 @@ def main() -> None:
     stage.resume({"learned": learned}, optimiser, ema)
     attach(pipeline.transformer, adapter)
     rng = np.random.default_rng([stage.options.seed, stage.step, 8])
-    data = Dataset(stage.folder("latents"), HELD_OUT)
+    data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     video_error = audio_error = 1.0
     for progress in stage.steps():
@@ -59,7 +59,7 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.6
         with (
-            torch.autocast(stage.device.type, torch.bfloat16),
+            stage.mixed(),
             conditioned(pipeline.transformer, adapter(batch.people)),
         ):
             video, audio = flow_loss(pipeline, batch, rng)

@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from cameo.backbones.mel import log_mel
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.training.run import Ema, Stage
-from cameo.training.sounds import SoundPool
+from cameo.training.sounds import sound_options, sounds
 
-_BATCH = 4
 # As for the picture: fixed noise and a pull to zero instead of a learned variance.
 _NOISE = 0.1
 _DECAY = 1e-3
@@ -24,17 +23,17 @@ _DECAY = 1e-3
 
 def main() -> None:
     stage = Stage.parse("audio_vae", __doc__, _options)
-    vae = build(NanoConfig(), ["a"], seed=stage.options.seed).audio_vae.to(stage.device).train()
+    vae = build(stage.config, ["a"], seed=stage.options.seed).audio_vae.to(stage.device).train()
     optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=1e-4)
     ema = Ema(vae, 0.998)
     stage.resume({"vae": vae}, optimiser, ema)
-    pool = SoundPool(seed=stage.options.seed + stage.step)
+    pool = sounds(stage)
     running = 0.0
     for progress in stage.steps():
-        mel = log_mel(pool.batch(_BATCH)[:, None]).to(stage.device)
+        mel = log_mel(pool.batch(stage.options.batch)[:, None]).to(stage.device)
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
-        with torch.autocast(stage.device.type, torch.bfloat16):
+        with stage.mixed():
             mean = vae.encode(mel).latent_dist.mode()
             drawn = vae.decode(mean + _NOISE * torch.randn_like(mean)).sample.float()
         error = spectral_error(drawn, mel)
@@ -64,6 +63,7 @@ def spectral_error(drawn: Tensor, mel: Tensor) -> Tensor:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
+    sound_options(parser)
     parser.add_argument("--lr", type=float, default=4e-4)
 
 

@@ -28,7 +28,7 @@ _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.1, 0.1, 0.15, 0.15
 
 def main() -> None:
     stage = Stage.parse("base", __doc__, _options)
-    pipeline, adapter = autoencoders(stage.options.runs), new_adapter()
+    pipeline, adapter = autoencoders(stage.options.runs), new_adapter(stage.config)
     pipeline.to(stage.device)
     adapter.to(stage.device)
     parts = {n: getattr(pipeline, n) for n in ("text_encoder", "connectors", "transformer")}
@@ -39,14 +39,14 @@ def main() -> None:
     stage.resume({"nano": nano}, optimiser, ema)
     attach(pipeline.transformer, adapter)
     rng = np.random.default_rng([stage.options.seed, stage.step])
-    data = Dataset(stage.folder("latents"), HELD_OUT)
+    data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     video_error = audio_error = 1.0
     for progress in stage.steps():
         batch = without(data.batch(stage.options.batch, rng), rng)
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
-        with torch.autocast(stage.device.type, torch.bfloat16):
+        with stage.mixed():
             # Now and then no identity at all, so that the base stands on its own.
             nobody = rng.uniform() < _NO_ONE
             who = nullcontext() if nobody else conditioned(pipeline.transformer, adapter(batch.people))

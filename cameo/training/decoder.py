@@ -18,9 +18,10 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cameo.training.parts import autoencoders
+from cameo.training.pictures import Pictures
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import training_people
-from cameo.training.video_vae import Pictures, fold_time, psnr, reconstruction_loss, sample
+from cameo.training.video_vae import draw, fold_time, picture_options, psnr, reconstruction_loss, sample
 
 _NOISE = 0.05
 _WARM_UP = 600
@@ -54,16 +55,14 @@ def main() -> None:
     stage.resume(parts, drawing, ema)
     rng = np.random.default_rng([stage.options.seed, stage.step, 2])
     shards = training_people(stage.folder("people"))
-    pictures = Pictures.load(shards)
+    pictures = Pictures.load(shards, stage.device)
     running = 0.0
     for progress in stage.steps():
-        clips = bool(rng.uniform() < stage.options.clips)
-        frames, weight = pictures.batch(rng, clips=clips)
-        frames, weight = frames.to(stage.device), weight.to(stage.device)
+        frames, weight = draw(pictures, stage, rng)
         for optimiser, rate in ((drawing, 1.0), (judging, 2.0)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * stage.options.lr * (1.02 - progress) ** 0.6
-        with torch.autocast(stage.device.type, torch.bfloat16):
+        with stage.mixed():
             with torch.no_grad():
                 latents = vae.encode(frames).latent_dist.mode()
             drawn = vae.decode(latents + _NOISE * latents.std() * torch.randn_like(latents)).sample
@@ -71,14 +70,14 @@ def main() -> None:
         loss = reconstruction_loss(drawn, frames, weight)
         running += (loss.item() - running) * (0.02 if stage.step % 500 else 1.0)
         if stage.step > _WARM_UP:
-            with torch.autocast(stage.device.type, torch.bfloat16):
+            with stage.mixed():
                 loss = loss - stage.options.adversarial * judge(_stills(drawn)).float().mean()
         drawing.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
         drawing.step()
         ema.update(vae.decoder)
-        _learn_to_judge(judge, judging, frames, drawn.detach())
+        _learn_to_judge(stage, judge, judging, frames, drawn.detach())
         if stage.step % 100 == 99:
             stage.log(loss=running, psnr=psnr(drawn, frames))
         if stage.step % 1000 == 999:
@@ -88,8 +87,10 @@ def main() -> None:
     sample(stage, vae, ema.averaged(vae.decoder), shards)
 
 
-def _learn_to_judge(judge: nn.Module, optimiser: torch.optim.Optimizer, real: Tensor, drawn: Tensor) -> None:
-    with torch.autocast(real.device.type, torch.bfloat16):
+def _learn_to_judge(
+    stage: Stage, judge: nn.Module, optimiser: torch.optim.Optimizer, real: Tensor, drawn: Tensor
+) -> None:
+    with stage.mixed():
         doubt = functional.relu(1 - judge(_stills(real)).float()).mean()
         trust = functional.relu(1 + judge(_stills(drawn)).float()).mean()
     optimiser.zero_grad(set_to_none=True)
@@ -103,7 +104,7 @@ def _stills(frames: Tensor) -> Tensor:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", type=float, default=0.15, help="share of steps on clips; the rest are stills")
+    picture_options(parser)
     parser.add_argument("--lr", type=float, default=4e-4)
     parser.add_argument("--adversarial", type=float, default=0.05, help="weight of the discriminator's opinion")
 

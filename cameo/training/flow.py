@@ -43,17 +43,24 @@ class Batch:
 
 
 class Dataset:
-    """All latents, in memory: a thousand people are some hundred megabytes."""
+    """All latents, in memory: a thousand people are some hundred megabytes.
 
-    def __init__(self, folder: Path, below: int) -> None:
+    Args:
+        folder: of the latents.
+        below: seeds from here on are left out.
+        device: where they are kept.
+    """
+
+    def __init__(self, folder: Path, below: int, device: torch.device | str = "cpu") -> None:
         paths = [p for p in sorted(folder.glob("[0-9]*.safetensors")) if int(p.stem) < below]
         if not paths:
             raise SystemExit(f"no latents in {folder}: run `python -m cameo.training.latents` first")
-        self.video, self.audio, self.truths, features = [], [], [], []
+        video, audio, features = [], [], []
+        self.truths: list[list[dict[str, Any]]] = []
         for path in paths:
             tensors = load_file(path)
-            self.video.append(tensors["video"])
-            self.audio.append(tensors["audio"])
+            video.append(tensors["video"])
+            audio.append(tensors["audio"])
             features.append(
                 IdentityFeatures(
                     **{k.removeprefix("features/"): v for k, v in tensors.items() if k.startswith("features/")}
@@ -61,19 +68,19 @@ class Dataset:
             )
             with safe_open(path, "pt") as file:
                 self.truths.append(json.loads(file.metadata()["truths"]))
-        self.people = IdentityFeatures.stack(features)
+        self.video, self.audio = torch.stack(video).to(device), torch.stack(audio).to(device)
+        self.people = IdentityFeatures.stack(features).to(device)
 
     def __len__(self) -> int:
         return len(self.video)
 
     def batch(self, count: int, rng: np.random.Generator) -> Batch:
-        people = rng.integers(len(self), size=count)
-        clips = [int(rng.integers(len(self.video[p]))) for p in people]
+        people, clips = rng.integers(len(self), size=count), rng.integers(self.video.shape[1], size=count)
         return Batch(
-            video=torch.stack([self.video[p][c] for p, c in zip(people, clips, strict=True)]).float(),
-            audio=torch.stack([self.audio[p][c] for p, c in zip(people, clips, strict=True)]).float(),
+            video=self.video[people, clips].float(),
+            audio=self.audio[people, clips].float(),
             captions=[self._caption(self.truths[p][c], c, rng) for p, c in zip(people, clips, strict=True)],
-            people=self.people[torch.from_numpy(people)],
+            people=self.people[torch.from_numpy(people).to(self.video.device)],
         )
 
     @staticmethod

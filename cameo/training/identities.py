@@ -1,34 +1,43 @@
 """Stage 5: the identity of every made-up person, from their reference clip alone.
 
     python -m cameo.training.identities
+    python -m cameo.training.identities --pack known.safetensors
+    python -m cameo.training.identities --known known.safetensors
 
 The same encoders, crops and pooling as an enrollment; only the face detector is left out, for the truth is known. These
-people do not exist, so their identities may lie on disk as they are.
+people do not exist, so their identities may lie on disk as they are. ``--pack`` writes what the encoders said of
+everybody, some kilobytes a person; with that, ``--known`` makes the identities where the encoders are not installed.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from cameo.training.run import Stage
 from cameo.training.shards import Shards
+from cameo.training.together import for_each, worker_options
 from enroll.alignment import body_crop, head_crop
-from enroll.encoders import registry
 from enroll.errors import NoSpeech
-from enroll.identity import Crop, Embedding, Identity, Pose
+from enroll.identity import Crop, Embedding, Identity, Modality, Pose, Speech, View
 from enroll.looks import Look, cut_look, spread
 from enroll.pooling import pool
-from enroll.voice import best_speech, embed_voice, listen, speech_of
 
 FACE, BODY, VOICE = "dlib-resnet-128", "appearance", "ge2e-256"
 """The spaces nano's adapter reads: those that work wherever the package is installed."""
 
+DIMS = {FACE: 128, BODY: 240, VOICE: 256}
+
+_MODALITIES: dict[str, Modality] = {FACE: "face", BODY: "body", VOICE: "voice"}
 _FACE_VIEWS, _HEADS, _BODIES = 4, 4, 1
+_RATE, _SPEECH_SECONDS = 16_000, 2.0
 
 
 def identify(
@@ -48,19 +57,11 @@ def identify(
         yaw: degrees, (T,); ``pitch`` likewise.
         sound: mono 16 kHz in [-1, 1].
     """
-    looks = [
-        cut_look(
-            frame,
-            face_box(points),
-            points,
-            index=i,
-            second=i * 0.32,
-            confidence=1.0,
-            pose=Pose(float(yaw[i]), float(pitch[i]), 0.0),
-        )
-        for i, (frame, points) in enumerate(zip(frames, landmarks, strict=True))
-    ]
-    heads = spread(looks, _HEADS)
+    # Imported late: where the encoders' words are known already, they need not be installed.
+    from enroll.encoders import registry
+    from enroll.voice import best_speech, embed_voice, listen, speech_of
+
+    heads = _heads(frames, landmarks, yaw, pitch)
     embeddings = [_embed(FACE, heads[:_FACE_VIEWS]), _embed(BODY, heads[:_BODIES])]
     speech = None
     try:
@@ -71,6 +72,10 @@ def identify(
     if heard is not None:
         embeddings.append(embed_voice(heard, registry.get(VOICE)))
         speech = best_speech(heard, embeddings[-1])
+    return _identity(seed, embeddings, heads, speech)
+
+
+def _identity(seed: int, embeddings: Sequence[Embedding], heads: Sequence[Look], speech: Speech | None) -> Identity:
     crops = [Crop("head", head_crop(k.patch, k.landmarks), k.second, k.quality, k.pose) for k in heads]
     crops += [Crop("body", body_crop(k.patch, k.box), k.second, k.quality, k.pose) for k in heads[:_BODIES]]
     return Identity(
@@ -84,6 +89,24 @@ def identify(
     )
 
 
+def _heads(
+    frames: NDArray[np.uint8], landmarks: NDArray[np.float32], yaw: NDArray[np.float32], pitch: NDArray[np.float32]
+) -> list[Look]:
+    looks = [
+        cut_look(
+            frame,
+            face_box(points),
+            points,
+            index=i,
+            second=i * 0.32,
+            confidence=1.0,
+            pose=Pose(float(yaw[i]), float(pitch[i]), 0.0),
+        )
+        for i, (frame, points) in enumerate(zip(frames, landmarks, strict=True))
+    ]
+    return spread(looks, _HEADS)
+
+
 def face_box(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """The box MTCNN would draw around five landmarks, (x0, y0, x1, y1)."""
     eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
@@ -93,6 +116,8 @@ def face_box(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _embed(space: str, looks: list[Look]) -> Embedding:
+    from enroll.encoders import registry
+
     encoder = registry.get(space)
     return pool(
         encoder.card,
@@ -116,17 +141,60 @@ def from_shard(shards: Shards, person: int, seed: int) -> Identity:
     )
 
 
+def from_known(shards: Shards, person: int, seed: int, known: Mapping[str, NDArray[np.float32]]) -> Identity:
+    """The same from what encoders said of the person elsewhere: only crops and speech are cut anew, the speech where
+    the truth has it.
+
+    Args:
+        shards: where the person is.
+        person: number of the shard.
+        seed: the person.
+        known: what ``pack_known`` wrote.
+    """
+    truth = shards.truths(person)["reference"]["cast"][0]
+    yaw, pitch = (np.array(truth[name][::4], np.float32) for name in ("yaw", "pitch"))
+    frames, landmarks = (shards.tensor(person, f"reference_{name}") for name in ("frames", "landmarks"))
+    embeddings = [
+        Embedding(space, modality, rows[0], tuple(View(row, 0.0, 1.0) for row in rows[1:]))
+        for space, modality in _MODALITIES.items()
+        if (rows := known.get(f"{seed}/{space}")) is not None
+    ]
+    begin, end = (round(second * _RATE) for second in truth["speaks"])
+    heard = shards.reference_sound(person)[begin:end][: round(_SPEECH_SECONDS * _RATE)]
+    speech = Speech(heard.copy()) if any(e.modality == "voice" for e in embeddings) else None
+    return _identity(seed, embeddings, _heads(frames, landmarks, yaw, pitch), speech)
+
+
+def pack_known(folder: Path, to: Path) -> None:
+    """Write the embeddings of every identity in ``folder``: ``<seed>/<space>``, (1 + views, D). The mean comes first,
+    then the views, best first, of faces only; nothing reads the others."""
+    packed = {}
+    for path in sorted(folder.glob("[0-9]*.safetensors")):
+        for space, embedding in Identity.from_bytes(path.read_bytes()).embeddings.items():
+            best = sorted(embedding.views, key=lambda view: view.quality, reverse=True)
+            rows = [embedding.vector, *(view.vector for view in best if space == FACE)]
+            packed[f"{int(path.stem)}/{space}"] = np.stack(rows).astype(np.float32)
+    save_file(packed, to)
+
+
 def main() -> None:
-    stage = Stage.parse("identities", __doc__)
+    stage = Stage.parse("identities", __doc__, _options)
+    if stage.options.pack is not None:
+        pack_known(stage.folder(), stage.options.pack)
+        return
     shards, folder = Shards.open(stage.folder("people")), stage.folder()
-    for person, source in enumerate(shards.paths):
-        path = folder / f"{source.stem}.safetensors"
-        if path.exists():
-            continue
-        _write(path, from_shard(shards, person, int(source.stem)).to_bytes())
-        stage.say(f"person {source.stem}")
-        if stage.out_of_time():
-            break
+    if stage.options.known is not None:
+        known = load_file(stage.options.known)
+        for source in shards.paths:
+            if f"{int(source.stem)}/{FACE}" in known:
+                _write(folder / source.name, from_known(Shards((source,)), 0, int(source.stem), known).to_bytes())
+    missing = [(int(source.stem), source, folder / source.name) for source in shards.paths]
+    for_each(stage, _identify_shard, [one for one in missing if not one[2].exists()])
+
+
+@torch.no_grad()
+def _identify_shard(seed: int, source: Path, target: Path) -> None:
+    _write(target, from_shard(Shards((source,)), 0, seed).to_bytes())
 
 
 def _write(path: Path, blob: bytes) -> None:
@@ -135,6 +203,13 @@ def _write(path: Path, blob: bytes) -> None:
     partial.replace(path)
 
 
+def _options(parser: argparse.ArgumentParser) -> None:
+    worker_options(parser)
+    parser.add_argument(
+        "--pack", type=Path, help="write what the encoders said of everybody to this file, nothing else"
+    )
+    parser.add_argument("--known", type=Path, help="such a file, to be taken at its word")
+
+
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()

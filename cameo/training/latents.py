@@ -19,35 +19,37 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cameo.backbones.mel import log_mel
+from cameo.backbones.nano import NanoConfig
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.features import features_from_identity
-from cameo.training.identities import BODY, FACE, VOICE
-from cameo.training.parts import CONFIG, autoencoders
+from cameo.training.identities import BODY, DIMS, FACE, VOICE
+from cameo.training.parts import autoencoders
 from cameo.training.run import Stage
 from cameo.training.shards import Shards, to_unit
-from enroll.encoders import registry
+from enroll.alignment import CROP_SIZE
 from enroll.identity import Identity
 
 _MEASURED_ON = 60
 
 
-def new_adapter(version: str = "") -> IdentityAdapter:
-    """Nano's identity adapter, untrained."""
+def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
+    """The identity adapter of a nano of these sizes, untrained."""
     return IdentityAdapter(
         face_space=FACE,
-        face_dim=registry.get(FACE).card.dim,
+        face_dim=DIMS[FACE],
         body_space=BODY,
-        body_dim=registry.get(BODY).card.dim,
+        body_dim=DIMS[BODY],
         voice_space=VOICE,
-        voice_dim=registry.get(VOICE).card.dim,
-        video_latent_channels=CONFIG.latent_channels,
-        audio_latent_dim=CONFIG.audio_latent_dim,
+        voice_dim=DIMS[VOICE],
+        video_latent_channels=config.latent_channels,
+        head_grid=CROP_SIZE // config.space,
+        audio_latent_dim=config.audio_latent_dim,
         token_dim=192,
         tokens_per_embedding=2,
         depth=1,
-        num_layers=CONFIG.layers,
-        video_dim=CONFIG.video_heads * 64,
-        audio_dim=CONFIG.audio_heads * 32,
+        num_layers=config.layers,
+        video_dim=config.video_heads * 64,
+        audio_dim=config.audio_heads * 32,
         base_model="nano",
         base_version=version,
     )
@@ -56,8 +58,8 @@ def new_adapter(version: str = "") -> IdentityAdapter:
 def raw_latents(pipeline: LTX2Pipeline, frames: np.ndarray, sound: np.ndarray) -> tuple[Tensor, Tensor]:
     """Latents before normalisation: (K, C, F, h, w) and packed (K, T, D) of clips (K, T, H, W, 3) and sounds (K, N)."""
     vae, audio_vae = pipeline.vae, pipeline.audio_vae
-    video = vae.encode(to_unit(frames)).latent_dist.mode()
-    mel = log_mel(torch.from_numpy(sound)[:, None])
+    video = vae.encode(to_unit(frames).to(vae.device)).latent_dist.mode()
+    mel = log_mel(torch.from_numpy(sound)[:, None].to(vae.device))
     audio = pipeline._pack_audio_latents(audio_vae.encode(mel).latent_dist.mode())
     return video.float(), audio.float()
 
@@ -66,10 +68,11 @@ def raw_latents(pipeline: LTX2Pipeline, frames: np.ndarray, sound: np.ndarray) -
 def main() -> None:
     stage = Stage.parse("latents", __doc__)
     pipeline, shards, folder = autoencoders(stage.options.runs), Shards.open(stage.folder("people")), stage.folder()
+    pipeline.to(stage.device)
     if not (folder / "statistics.json").exists():
         _measure(pipeline, shards, folder / "statistics.json")
-        pipeline = autoencoders(stage.options.runs)
-    config = new_adapter().config
+        pipeline = autoencoders(stage.options.runs).to(stage.device)
+    config = new_adapter(stage.config).config
     for person, source in enumerate(shards.paths):
         path, identity = folder / source.name, stage.folder("identities") / source.name
         if path.exists() or not identity.exists():
@@ -83,6 +86,7 @@ def main() -> None:
         features = features_from_identity(Identity.from_bytes(identity.read_bytes()), pipeline, config)
         tensors = {"video": video.half(), "audio": audio.half()}
         tensors |= {f"features/{k}": v.contiguous() for k, v in features.tensors().items()}
+        tensors = {k: v.cpu() for k, v in tensors.items()}
         partial = path.with_suffix(".part")
         save_file(tensors, partial, metadata={"truths": json.dumps(shards.truths(person)["clips"])})
         partial.replace(path)
@@ -97,8 +101,8 @@ def _measure(pipeline: LTX2Pipeline, shards: Shards, path: Path) -> None:
     for person in range(min(_MEASURED_ON, len(shards))):
         sound = shards.tensor(person, "sound").astype(np.float32) / 32767
         video, audio = raw_latents(pipeline, shards.tensor(person, "frames"), sound)
-        videos.append(video.transpose(0, 1).flatten(1))
-        audios.append(audio.flatten(0, 1).T)
+        videos.append(video.transpose(0, 1).flatten(1).cpu())
+        audios.append(audio.flatten(0, 1).T.cpu())
     figures = {}
     for name, parts in (("video", videos), ("audio", audios)):
         values = torch.cat(parts, 1)

@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, LTX2Pipeline
+from diffusers import AutoencoderKLLTX2Video, FlowMatchEulerDiscreteScheduler, LTX2Pipeline
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.synth.clips import vocabulary
-from cameo.training.run import load_weights
+from cameo.training.run import load_weights, sizes
 
-__all__ = ["CONFIG", "autoencoders", "base", "load_average"]
-
-CONFIG = NanoConfig()
-"""The sizes nano is trained and shipped in."""
+__all__ = ["autoencoders", "base", "load_average", "video_autoencoder"]
 
 _TEXT = ("text_encoder", "connectors", "transformer")
 
@@ -26,7 +23,7 @@ _TEXT = ("text_encoder", "connectors", "transformer")
 def autoencoders(runs: Path) -> LTX2Pipeline:
     """A pipeline with trained autoencoders and vocoder, where their stages have run, and the latents' statistics, where
     ``latents`` has measured them. The rest is untrained."""
-    pipeline = build(CONFIG, vocabulary())
+    pipeline = build(sizes(runs), vocabulary())
     # Sigmas are shifted by a fixed amount: a scene of nano's has one size.
     pipeline.scheduler = FlowMatchEulerDiscreteScheduler(shift=2.0)
     for stage, key, module in (
@@ -45,6 +42,13 @@ def autoencoders(runs: Path) -> LTX2Pipeline:
     for module in (pipeline.vae, pipeline.audio_vae, pipeline.vocoder):
         module.eval().requires_grad_(False)
     return pipeline
+
+
+def video_autoencoder(stage: Path) -> AutoencoderKLLTX2Video:
+    """The video autoencoder as one stage left it (``runs/video_vae``), averaged weights."""
+    vae = build(sizes(stage.parent), ["a"]).vae
+    load_average(stage / "checkpoint.safetensors", {"vae": vae})
+    return vae.eval().requires_grad_(False)
 
 
 def base(runs: Path) -> LTX2Pipeline:

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from cameo.synth.clips import make_clip
 from cameo.training.run import Stage
+from cameo.training.together import for_each, worker_options
 
 CLIPS = 3
 SECONDS = 2.0
@@ -27,6 +28,7 @@ REFERENCE_SIZE = 160
 _EVERY = 4
 
 
+@torch.no_grad()
 def make_shard(seed: int, path: Path) -> None:
     """Write the shard of one person.
 
@@ -57,21 +59,16 @@ def _pcm(sound: np.ndarray) -> np.ndarray:
 def main() -> None:
     stage = Stage.parse("people", __doc__, _options)
     folder = stage.folder("people")
-    for seed in range(stage.options.first, stage.options.first + stage.options.people):
-        path = folder / f"{seed:06d}.safetensors"
-        if path.exists():
-            continue
-        make_shard(seed, path)
-        stage.say(f"person {seed}")
-        if stage.out_of_time():
-            break
+    seeds = range(stage.options.first, stage.options.first + stage.options.people)
+    missing = [(seed, path) for seed in seeds if not (path := folder / f"{seed:06d}.safetensors").exists()]
+    for_each(stage, make_shard, missing)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=500, help="how many people")
+    worker_options(parser)
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     main()

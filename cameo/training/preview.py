@@ -35,7 +35,7 @@ def preview(
         for prompt in _PROMPTS:
             row = []
             for number in range(4):
-                tokens = adapter(people[len(people) - 1 - number])
+                tokens = adapter(people[(len(people) - 1 - number) % len(people)])
                 with conditioned(pipeline.transformer, tokens):
                     scene = pipeline(
                         prompt=prompt,

@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,17 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["Ema", "Stage", "load_weights"]
+from cameo.backbones.nano import PRESETS, NanoConfig
+
+__all__ = ["Ema", "Stage", "load_weights", "sizes"]
+
+_SIZES = "nano.json"
+
+
+def sizes(runs: Path) -> NanoConfig:
+    """What is trained in a folder of runs: what its ``nano.json`` says; without one, what the package carries."""
+    path = runs / _SIZES
+    return NanoConfig.model_validate_json(path.read_text()) if path.exists() else NanoConfig()
 
 
 @dataclass
@@ -29,11 +39,13 @@ class Stage:
         name: of the stage; its checkpoints and log lie in ``runs/<name>``.
         options: what the command line said.
         step: optimiser steps done, over all runs.
+        spent: minutes of earlier runs.
     """
 
     name: str
     options: argparse.Namespace
     step: int = 0
+    spent: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _console: Console = field(default_factory=lambda: Console(stderr=True))
 
@@ -44,6 +56,8 @@ class Stage:
         )
         parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of data and checkpoints")
         parser.add_argument("--max-minutes", type=float, default=60.0, help="stop, with a checkpoint, after this long")
+        parser.add_argument("--planned-minutes", type=float, help="of all runs, for the learning rate's course")
+        parser.add_argument("--size", choices=PRESETS, help="compression of nano's video VAE, fixed by the first stage")
         parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
         parser.add_argument("--threads", type=int, default=2, help="CPU threads")
         parser.add_argument("--seed", type=int, default=0)
@@ -52,7 +66,29 @@ class Stage:
         options = parser.parse_args()
         torch.set_num_threads(options.threads)
         torch.manual_seed(options.seed)
-        return cls(name, options)
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        stage = cls(name, options)
+        stage.choose(options.size)
+        return stage
+
+    def choose(self, size: str | None) -> None:
+        """Fix what is trained in this folder of runs; None leaves it as it is.
+
+        Raises:
+            SystemExit: something else was begun here.
+        """
+        path = Path(self.options.runs) / _SIZES
+        if size is None:
+            return
+        if path.exists() and sizes(path.parent) != PRESETS[size]:
+            raise SystemExit(f"{path.parent} was begun with other sizes: take another --runs, or leave --size out")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PRESETS[size].model_dump_json(indent=1) + "\n")
+
+    @property
+    def config(self) -> NanoConfig:
+        return sizes(Path(self.options.runs))
 
     @property
     def device(self) -> torch.device:
@@ -70,8 +106,19 @@ class Stage:
         return self.minutes() >= self.options.max_minutes
 
     def progress(self) -> float:
-        """Share of the run's time that is over, 0 to 1: what learning rates are scheduled by."""
-        return min(1.0, self.minutes() / self.options.max_minutes)
+        """Share of the planned time that is over, 0 to 1: what learning rates are scheduled by. Without a plan, of this
+        run's time."""
+        planned = getattr(self.options, "planned_minutes", None)
+        over = self.minutes() / self.options.max_minutes if planned is None else self._so_far() / planned
+        return min(1.0, over)
+
+    def mixed(self) -> AbstractContextManager[Any]:
+        """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower."""
+        fast = self.device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return torch.autocast(self.device.type, torch.bfloat16) if fast else nullcontext()
+
+    def _so_far(self) -> float:
+        return self.spent + self.minutes()
 
     def say(self, text: str) -> None:
         self._console.print(f"[dim]{self.minutes():6.1f} min[/dim] {self.name} {self.step}: {text}", highlight=False)
@@ -98,6 +145,7 @@ class Stage:
             tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
         meta = {
             "step": str(self.step),
+            "minutes": f"{self._so_far():.3f}",
             "updates": str(ema.updates if ema is not None else 0),
             "seed": str(self.options.seed),
             "versions": json.dumps(_versions()),
@@ -118,12 +166,13 @@ class Stage:
         for key, value in _below(tensors, "optimiser/").items():
             index, name = key.split("/")
             moments.setdefault(int(index), {})[name] = value
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+        if moments:
+            optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
         if ema is not None:
             ema.average = {k: v.to(self.device) for k, v in _below(tensors, "ema/").items()}
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
-        self.step = int(header["step"])
+        self.step, self.spent = int(header["step"]), float(header.get("minutes", 0.0))
         if ema is not None:
             ema.updates = int(header.get("updates", self.step))
         self.say("resumed")
@@ -142,9 +191,9 @@ class Ema:
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for key, parameter in model.named_parameters():
-            if key in self.average:
-                self.average[key].lerp_(parameter.detach(), 1 - decay)
+        now = {k: p.detach() for k, p in model.named_parameters() if k in self.average}
+        # All at once: one by one they cost an accelerator more than the step itself.
+        torch._foreach_lerp_([self.average[k] for k in now], list(now.values()), 1 - decay)
 
     @contextmanager
     def averaged(self, model: nn.Module) -> Iterator[None]:

@@ -23,7 +23,7 @@ from cameo.synth.clips import SAMPLE_RATE, vocabulary
 from cameo.training.adapter import LORA, RANK, base_adapter
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
-from cameo.training.parts import CONFIG, base, load_average
+from cameo.training.parts import base, load_average
 from cameo.training.run import Stage
 
 
@@ -31,7 +31,8 @@ def main() -> None:
     stage = Stage.parse("ship", __doc__, _options)
     runs, target, version = stage.options.runs, stage.options.to, stage.options.version
     pipeline = base(runs)
-    adapter = new_adapter(version)
+    config = stage.config
+    adapter = new_adapter(config, version)
     adapter.load_state_dict(base_adapter(runs).state_dict())
     lora = nn.ParameterList(add_lora(pipeline.transformer, RANK, LORA))
     learned = nn.ModuleDict({"adapter": adapter, "lora": lora})
@@ -51,14 +52,14 @@ def main() -> None:
         halved = {k: v.to(torch.bfloat16) for k, v in load(low_rank).items()}
         (target / "lora" / "pytorch_lora_weights.safetensors").write_bytes(save(halved, metadata={"format": "pt"}))
     defaults = Defaults(
-        height=CONFIG.picture,
-        width=CONFIG.picture,
+        height=config.picture,
+        width=config.picture,
         frames=25,
         frame_rate=FRAME_RATE,
         steps=stage.options.steps,
         guidance_scale=stage.options.guidance,
         sample_rate=SAMPLE_RATE,
-        max_sequence_length=CONFIG.max_tokens,
+        max_sequence_length=config.max_tokens,
         license="Apache-2.0",
         vocabulary=vocabulary(),
         version=version,

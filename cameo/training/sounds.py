@@ -1,6 +1,10 @@
-"""Made-up speech over made-up ambience, as the audio stages learn from it: an endless pool, refreshed as it is used."""
+"""Made-up speech over made-up ambience, as the audio stages learn from it: an endless pool, refreshed as it is used, or
+the sound of the clips there are, which an accelerator need not wait for."""
 
 from __future__ import annotations
+
+import argparse
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,9 +15,49 @@ from cameo.synth.clips import SAMPLE_RATE, WORDS
 from cameo.synth.settings import SETTINGS
 from cameo.synth.sounds import ambience
 from cameo.synth.voices import Voice, speak
-from cameo.training.shards import HELD_OUT
+from cameo.training.run import Stage
+from cameo.training.shards import HELD_OUT, training_people
 
-__all__ = ["SoundPool"]
+__all__ = ["ClipSounds", "SoundPool", "Sounds", "sound_options", "sounds"]
+
+
+class Sounds(Protocol):
+    def batch(self, count: int) -> Tensor:
+        """(count, N) float32 in [-1, 1]."""
+
+
+def sounds(stage: Stage, salt: int = 0) -> Sounds:
+    """What the stage's options ask for."""
+    seed = stage.options.seed + stage.step + salt
+    if stage.options.sounds == "made":
+        return SoundPool(seed=seed)
+    people = training_people(stage.folder("people"))
+    clips = np.concatenate([people.tensor(i, "sound") for i in range(len(people))])
+    return ClipSounds(torch.from_numpy(clips).to(stage.device), seed)
+
+
+def sound_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--batch", type=int, default=4, help="sounds a step")
+    parser.add_argument("--sounds", choices=("made", "clips"), default="made", help="always new, or those of the clips")
+
+
+class ClipSounds:
+    """The clips' own sounds, at changing loudness.
+
+    Args:
+        clips: (M, N) int16, on the device that learns.
+        seed: of the draw.
+    """
+
+    def __init__(self, clips: Tensor, seed: int = 0) -> None:
+        self._clips = clips
+        self._rng = np.random.default_rng([0x50E, seed])
+
+    def batch(self, count: int) -> Tensor:
+        """(count, N) float32 in [-1, 1]."""
+        picked = torch.from_numpy(self._rng.integers(len(self._clips), size=count)).to(self._clips.device)
+        gains = torch.from_numpy(self._rng.uniform(0.6, 1.2, (count, 1)).astype(np.float32)).to(self._clips.device)
+        return (self._clips[picked].float() / 32767 * gains).clamp(-1, 1)
 
 
 class SoundPool:

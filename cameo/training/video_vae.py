@@ -12,7 +12,6 @@ import argparse
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,12 +21,11 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx2 import LTX2VideoCausalCon
 from torch import Tensor
 from torch.nn import functional
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
+from cameo.training.pictures import Pictures
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import Shards, to_unit, training_people
 
-_STILLS = 6
-_CLIP = 9
 # Generation only ever uses the posterior's mode. A little fixed noise and a pull to zero keep the latents smooth and
 # bounded; a learned variance that starts at one drowns what there is to learn for thousands of steps.
 _NOISE = 0.1
@@ -36,21 +34,20 @@ _DECAY = 1e-3
 
 def main() -> None:
     stage = Stage.parse("video_vae", __doc__, _options)
-    vae = build(NanoConfig(), ["a"], seed=stage.options.seed).vae.to(stage.device).train()
+    vae = build(stage.config, ["a"], seed=stage.options.seed).vae.to(stage.device).train()
     optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     fold_time(vae)
     ema = Ema(vae, 0.998)
     stage.resume({"vae": vae}, optimiser, ema)
     rng = np.random.default_rng([stage.options.seed, stage.step])
     shards = training_people(stage.folder("people"))
-    pictures = Pictures.load(shards)
+    pictures = Pictures.load(shards, stage.device)
     running = 0.0
     for progress in stage.steps():
-        frames, weight = pictures.batch(rng, clips=bool(rng.uniform() < stage.options.clips))
-        frames, weight = frames.to(stage.device), weight.to(stage.device)
+        frames, weight = draw(pictures, stage, rng)
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
-        with torch.autocast(stage.device.type, torch.bfloat16):
+        with stage.mixed():
             mean = vae.encode(frames).latent_dist.mode()
             drawn = vae.decode(mean + _NOISE * torch.randn_like(mean)).sample
         loss = reconstruction_loss(drawn.float(), frames, weight) + _DECAY * mean.float().square().mean()
@@ -67,6 +64,14 @@ def main() -> None:
             sample(stage, vae, ema.averaged(vae), shards)
     stage.save({"vae": vae}, optimiser, ema)
     sample(stage, vae, ema.averaged(vae), shards)
+
+
+def draw(pictures: Pictures, stage: Stage, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A batch of stills, or now and then of clips: as many frames, or a few more."""
+    options = stage.options
+    if rng.uniform() < options.clips:
+        return pictures.moving(max(1, options.batch // 6), options.edge, rng)
+    return pictures.stills(options.batch, options.edge, rng)
 
 
 def fold_time(vae: AutoencoderKLLTX2Video) -> None:
@@ -115,67 +120,6 @@ def psnr(drawn: Tensor, target: Tensor) -> float:
     return float(-10 * torch.log10(functional.mse_loss(drawn.detach().clamp(-1, 1), target) / 4))
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Every clip and reference with its landmarks, in memory: some gigabytes, read a thousand times."""
-
-    clips: list[np.ndarray]
-    clip_points: list[np.ndarray]
-    references: list[np.ndarray]
-    reference_points: list[np.ndarray]
-
-    @classmethod
-    def load(cls, shards: Shards) -> Pictures:
-        everyone = range(len(shards))
-        truths = [shards.truths(i)["clips"] for i in everyone]
-        return cls(
-            [shards.tensor(i, "frames") for i in everyone],
-            [np.array([c["cast"][0]["landmarks"] for c in truth], np.float32) for truth in truths],
-            [shards.tensor(i, "reference_frames") for i in everyone],
-            [shards.tensor(i, "reference_landmarks") for i in everyone],
-        )
-
-    def batch(self, rng: np.random.Generator, *, clips: bool) -> tuple[Tensor, Tensor]:
-        """(B, 3, T, 128, 128) in [-1, 1] and the loss weight (B, 1, T, 128, 128)."""
-        count, length = (1, _CLIP) if clips else (_STILLS, 1)
-        pictures, weights = [], []
-        for _ in range(count):
-            person = int(rng.integers(len(self.clips)))
-            if not clips and rng.uniform() < 0.3:
-                # Stills of the reference too: its crops go through this encoder.
-                index = int(rng.integers(len(self.references[person])))
-                frames = self.references[person][index : index + 1]
-                frames, points = _closer(frames, self.reference_points[person][index : index + 1], rng)
-            else:
-                clip, start = int(rng.integers(3)), int(rng.integers(25 - length + 1))
-                frames = self.clips[person][clip, start : start + length]
-                points = self.clip_points[person][clip, start : start + length]
-            if rng.uniform() < 0.5:
-                frames = frames[:, :, ::-1]
-                points = points * [-1, 1] + [frames.shape[2] - 1, 0]
-            pictures.append(to_unit(frames))
-            weights.append(torch.from_numpy(np.stack([_face_weight(p, frames.shape[1]) for p in points]))[None])
-        return torch.stack(pictures), torch.stack(weights)
-
-
-def _closer(frames: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a random square about the head and make it 128 px."""
-    size = frames.shape[1]
-    edge = float(rng.uniform(0.6, 1.0)) * size
-    x, y = rng.uniform(0, size - edge, 2) * [1.0, 0.6]
-    scale = 128 / edge
-    matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float32)
-    return np.stack([cv2.warpAffine(f, matrix, (128, 128)) for f in frames]), (points - [x, y]) * scale
-
-
-def _face_weight(points: np.ndarray, size: int) -> np.ndarray:
-    """(size, size) float32: 1 in the background, 5 in the middle of the face."""
-    centre = points.mean(0)
-    spread = max(float(np.linalg.norm(points - centre, axis=1).max()), 1.0) * 1.3
-    y, x = np.mgrid[:size, :size].astype(np.float32)
-    return (1 + 4 * np.exp(-((((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / spread**2) ** 2))).astype(np.float32)
-
-
 @torch.no_grad()
 def sample(stage: Stage, vae: AutoencoderKLLTX2Video, averaged: AbstractContextManager[None], shards: Shards) -> None:
     """``sample.png``: originals above, what comes back below."""
@@ -188,8 +132,14 @@ def sample(stage: Stage, vae: AutoencoderKLLTX2Video, averaged: AbstractContextM
     stage.say(f"sample.png, {psnr(drawn, frames):.1f} dB with averaged weights")
 
 
-def _options(parser: argparse.ArgumentParser) -> None:
+def picture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=float, default=0.15, help="share of steps on clips; the rest are stills")
+    parser.add_argument("--batch", type=int, default=6, help="stills a step")
+    parser.add_argument("--edge", type=int, default=128, help="pixels of the window that is learned from, 128 for all")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    picture_options(parser)
     parser.add_argument("--lr", type=float, default=3.5e-4)
 
 

@@ -14,31 +14,30 @@ import torch
 from torch import Tensor
 
 from cameo.backbones.mel import log_mel
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.training.run import Ema, Stage
-from cameo.training.sounds import SoundPool
+from cameo.training.sounds import sound_options, sounds
 
-_BATCH = 4
 _SAMPLES = 16_000
 _RESOLUTIONS = ((1024, 160), (512, 80), (256, 40), (2048, 320))
 
 
 def main() -> None:
     stage = Stage.parse("vocoder", __doc__, _options)
-    vocoder = build(NanoConfig(), ["a"], seed=stage.options.seed).vocoder.to(stage.device).train()
+    vocoder = build(stage.config, ["a"], seed=stage.options.seed).vocoder.to(stage.device).train()
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vocoder, 0.998)
     stage.resume({"vocoder": vocoder}, optimiser, ema)
-    pool = SoundPool(seed=stage.options.seed + stage.step + 7)
+    pool = sounds(stage, salt=7)
     running = 0.0
     for progress in stage.steps():
-        sound = pool.batch(_BATCH)
+        sound = pool.batch(stage.options.batch)
         start = int(torch.randint(0, (sound.shape[1] - _SAMPLES) // 160, ()).item()) * 160
         mel = log_mel(sound[:, None])[:, :, start // 160 : (start + _SAMPLES) // 160]
         sound = sound[:, None, start : start + _SAMPLES].to(stage.device)
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
-        with torch.autocast(stage.device.type, torch.bfloat16):
+        with stage.mixed():
             drawn = vocoder(mel.to(stage.device))
         loss = spectral_distance(drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1))
         optimiser.zero_grad(set_to_none=True)
@@ -67,6 +66,7 @@ def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
+    sound_options(parser)
     parser.add_argument("--lr", type=float, default=5e-4)
 
 

@@ -64,15 +64,9 @@ def at_a_glance(consent: ConsentRecord, findings: Findings, identity: Identity |
     """The few figures to look at first."""
     clip = findings.clip
     facts = [("Clip", f"{clip.seconds:.1f} s"), ("Picture", f"{clip.width} × {clip.height}")]
-    if findings.people:
-        who = (
-            f"person {findings.subject.number} of {len(findings.people)}"
-            if findings.subject is not None
-            else "not told"
-        )
-        facts.append(("Subject", who if len(findings.people) > 1 else "the only person"))
-    if findings.subject is not None:
-        facts.append(("Face", f"{findings.subject.height:.0f} px high"))
+    if len(findings.people) > 1:
+        which = findings.subject.number if findings.subject is not None else "one"
+        facts.append(("Subject", f"{which} of {len(findings.people)}"))
     if identity is not None and (seen := identity.coverage.yaw) is not None:
         facts.append(("Head turned", from_to(seen)))
     if findings.heard is not None:
@@ -164,16 +158,13 @@ def checks(findings: Findings) -> list[Answered]:
     """How the challenge was answered; empty where the clip was not held against one."""
     if findings.liveness is None:
         return []
-    return [
-        Answered(
-            _QUESTIONS[check.name],
-            "passed" if check.passed else "not judged" if check.found == "not judged" else "failed",
-            check.found,
-            check.problem,
-            check.advice,
-        )
-        for check in findings.liveness.checks
-    ]
+    answers = []
+    for check in findings.liveness.checks:
+        open_ = not check.passed and check.found == "not judged"
+        result = "passed" if check.passed else "not judged" if open_ else "failed"
+        found = check.problem if open_ else check.found
+        answers.append(Answered(_QUESTIONS[check.name], result, found, check.problem, check.advice))
+    return answers
 
 
 def assurance(consent: ConsentRecord) -> str:

@@ -58,8 +58,8 @@ def test_a_jump_within_a_scene_is_found() -> None:
 def test_a_dissolve_is_found(length: int) -> None:
     before, after = (scene(seed, 30 + length, speed=0.7) for seed in (1, 2))
     mixed = [
-        cv2.addWeighted(before[30 + i], 1 - (i + 1) / (length + 1), after[i], (i + 1) / (length + 1), 0).astype(np.uint8)
-        for i in range(length)
+        cv2.addWeighted(before[30 + i], 1 - share, after[i], share, 0).astype(np.uint8)
+        for i, share in enumerate((i + 1) / (length + 1) for i in range(length))
     ]
     cuts = found(before[:30] + mixed + after[length:])
     assert len(cuts) == 1

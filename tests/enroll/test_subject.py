@@ -198,6 +198,12 @@ def test_a_face_under_a_mask(clip: Clip) -> None:
         pick(clip, seen(*WHOLE, 0, covered=0.8))
 
 
+def test_lips_that_are_seen_to_speak_are_not_under_a_mask(clip: Clip) -> None:
+    """Coloured light on dark skin must refuse nobody."""
+    person = pick(clip, seen(*WHOLE, 0, covered=0.8), speaking={1: says("agrees")})
+    assert len(person.looks) == 20
+
+
 def test_a_hand_before_the_mouth_for_a_moment_does_not_refuse(clip: Clip) -> None:
     parts = [seen(0, 8, 0), seen(8, 10, 0, covered=0.9)]
     assert len(pick(clip, *parts).looks) == 20

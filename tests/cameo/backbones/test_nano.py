@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerFast
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import PRESETS, NanoConfig, build
 from cameo.backbones.words import SPECIAL, word_tokenizer
 
 WORDS = ["Hello", "the", "sea", "don't", "person", "by", "says"]
@@ -46,6 +46,56 @@ def test_compression_is_ltx(nano):
     # The first latent stands for one frame, each other one for four.
     assert mel.shape == (1, 2, 197, 64)
     assert nano.vocoder(mel).shape == (1, 2, 197 * 160)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("space", "time"), [(32, 8), (32, 4), (16, 8), (16, 4)])
+def test_every_compression_is_what_the_pipeline_is_told(space, time):
+    """Shapes through the VAE, and what autoencoder, pipeline and transformer say of them, agree."""
+    config = NanoConfig(
+        space=space, time=time, latent_channels=32, encoder_widths=(16, 16, 16, 16), decoder_width=32, layers=1
+    )
+    pipeline = build(config, WORDS)
+    for frames in (1, 9, 25):
+        grid = config.video_grid(frames)
+        assert grid == ((frames - 1) // time + 1, 128 // space, 128 // space)
+        latents = pipeline.vae.encode(torch.zeros(1, 3, frames, 128, 128)).latent_dist.mode()
+        assert latents.shape == (1, 32, *grid)
+        assert pipeline.vae.decode(latents, return_dict=False)[0].shape == (1, 3, frames, 128, 128)
+    assert (pipeline.vae_temporal_compression_ratio, pipeline.vae_spatial_compression_ratio) == (time, space)
+    # Positions are in pixels and seconds: the last latent ends where the picture does.
+    coordinates = pipeline.transformer.rope.prepare_video_coords(1, *config.video_grid(25), device="cpu", fps=12.5)
+    assert coordinates[0, :, :, 1].amax(-1).tolist() == pytest.approx([25 / 12.5, 128, 128])
+
+
+def test_a_scene_through_a_finer_autoencoder():
+    config = NanoConfig(
+        space=16, time=4, latent_channels=32, encoder_widths=(16, 16, 16, 16), decoder_width=32, layers=1, video_heads=1
+    )
+    pipeline = build(config, WORDS)
+    pipeline.set_progress_bar_config(disable=True)
+    scene = pipeline(
+        "the person says hello",
+        height=64,
+        width=64,
+        num_frames=5,
+        frame_rate=12.5,
+        num_inference_steps=2,
+        guidance_scale=2.0,
+        max_sequence_length=48,
+        output_type="np",
+    )
+    assert scene.frames.shape == (1, 5, 64, 64, 3)
+
+
+def test_presets_differ_in_compression_and_stay_small():
+    assert {name: f"{c.space}x{c.time}" for name, c in PRESETS.items()} == {name: name for name in PRESETS}
+    for config in PRESETS.values():
+        built = build(config, WORDS)
+        parts = (built.vae, built.audio_vae, built.vocoder, built.text_encoder, built.connectors, built.transformer)
+        assert millions(built.vae) < 7.5  # in bfloat16 below 15 MB
+        assert millions(built.transformer) < 7.5
+        assert sum(millions(part) for part in parts) < 16
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_callers_state_alone(nano):

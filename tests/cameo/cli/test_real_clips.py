@@ -20,7 +20,16 @@ def test_enrolled_generated_checked_revoked(cameo, shared: Path, wide_model: Pat
 
     ran = cameo("enroll", shared / "clips" / name, "--consent", consent, "--report", report, "--json")
     assert (ran.status, ran.err) == (0, ""), ran.out
-    assert set(ran.json) == {"handle", "identity_id", "embeddings", "coverage", "consent"}
+    assert set(ran.json) == {
+        "handle",
+        "identity_id",
+        "embeddings",
+        "coverage",
+        "consent",
+        "challenge",
+        "subject",
+        "voice",
+    }
     assert ran.json["consent"]["id"] == consent_id
     assert {"dlib-resnet-128", "appearance", "ge2e-256"} <= set(ran.json["embeddings"])
     assert report.stat().st_size > 20_000

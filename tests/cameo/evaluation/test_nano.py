@@ -12,23 +12,24 @@ import numpy as np
 import pytest
 
 from cameo.backbones import Defaults
-from cameo.backbones.nano import build
+from cameo.backbones.nano import NanoConfig, build
 from cameo.errors import InputRefused, UsageError
 from cameo.evaluation import nano
 from cameo.evaluation.report import NanoReport, table_markdown
 from cameo.evaluation.subjects import Take
 from cameo.synth.clips import SynthClip, vocabulary
 from cameo.training.latents import new_adapter
-from cameo.training.parts import CONFIG
 from cameo.training.shards import HELD_OUT
 from enroll.errors import WeightsMissing
+
+CONFIG = NanoConfig()
 
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrained")
     build(CONFIG, vocabulary()).save_pretrained(folder)
-    new_adapter().save_pretrained(folder / "adapter")
+    new_adapter(CONFIG).save_pretrained(folder / "adapter")
     defaults = Defaults(
         height=128,
         width=128,

@@ -27,7 +27,7 @@ def people(count: int) -> IdentityFeatures:
     def all_there(*shape: int) -> torch.Tensor:
         return torch.ones(count, *shape, dtype=torch.bool)
 
-    config = new_adapter().config
+    config = new_adapter(NanoConfig()).config
     return IdentityFeatures(
         face=some(4, config.face_dim),
         face_mask=all_there(4),
@@ -82,7 +82,7 @@ def test_the_flow_loss_teaches_text_transformer_and_adapter():
 
 
 def new_adapter_of(layers: int):
-    full = new_adapter()
+    full = new_adapter(NanoConfig())
     return type(full)(**{k: v for k, v in full.config.items() if not k.startswith("_")} | {"num_layers": layers})
 
 
