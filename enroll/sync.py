@@ -33,7 +33,7 @@ ENOUGH_SECONDS = 4.0
 """Speech with a visible mouth from which on a bad fit says something."""
 AGREES, SOON_AGREES, DISAGREES = 3.0, 4.0, 1.5
 """Scores from which on, after enough seconds and before, a mouth makes a voice, and below which it does not.
-By ``benchmarks/voice_and_mouth.py`` on real talkers: of 98 wrong pairs of 9 to 10 s none reached 3.0 and 10 % reached
+By ``benchmarks/voice_and_mouth.py`` on real talkers: of 98 wrong pairs of 9 to 10 s one reached 3.0 and ten reached
 1.5, of 7 true ones 6 and all; of 600 wrong pairs of 3 s 1 % reached 4.0, of 25 true ones a third."""
 MOVES = 0.2
 """Motion, in pixels of twice the crop a moment, from which on a mouth moves. Talking mouths reach it nine tenths of the
