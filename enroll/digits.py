@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Final
 
@@ -93,9 +93,7 @@ def find_digits(sound: NDArray[np.float32], digits: str, spans: Spans) -> Spoken
 
 def recogniser() -> str:
     """What judges, and in which version."""
-    import pocketsphinx
-
-    return f"pocketsphinx {pocketsphinx.__version__} en-us"
+    return f"pocketsphinx {version('pocketsphinx')} en-us"
 
 
 def _decode(sound: NDArray[np.float32], digits: str) -> list[tuple[int, int]] | None:
@@ -133,12 +131,19 @@ def _spellings(digit: str) -> tuple[str, ...]:
     return ("zero", "oh") if digit == "0" else (_WORDS[int(digit)],)
 
 
-@lru_cache(maxsize=1)
 def _decoder() -> Any:
     from pocketsphinx import Decoder
 
     decoder = Decoder(
-        lm=None, dict=None, samprate=SAMPLE_RATE, loglevel="FATAL", beam=_BEAM, wbeam=_WORD_BEAM, pbeam=_BEAM
+        lm=None,
+        dict=None,
+        samprate=SAMPLE_RATE,
+        loglevel="FATAL",
+        beam=_BEAM,
+        wbeam=_WORD_BEAM,
+        pbeam=_BEAM,
+        # What was heard before must not change what is heard now.
+        cmn="live",
     )
     for word, spoken in _SOUNDS.items():
         for number, sounds in enumerate(spoken, 1):

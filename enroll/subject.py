@@ -29,8 +29,8 @@ __all__ = ["MIN_FACE_PX", "Person", "choose", "find_people"]
 MIN_FACE_PX = 32.0
 """A lower face says too little of a person."""
 COVERED = 0.7
-"""Share of the lower half of the face from which on it is under a mask; see ``Look.covered``. Lips that are seen to make
-the voice are not: coloured light on dark skin comes near this, and is no reason to refuse anybody."""
+"""Share of the lower half of the face from which on it is under a mask; see ``Look.covered``. Lips that are seen to
+make the voice are not: coloured light on dark skin comes near this, and is no reason to refuse anybody."""
 
 CERTAIN = 0.97
 """Detector confidence that counts as having seen somebody. False faces linger below it."""

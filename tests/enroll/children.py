@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 TASKS = Path("/proc/self/task")
@@ -10,7 +11,12 @@ TASKS = Path("/proc/self/task")
 
 def children() -> list[int]:
     """Process ids, the dead ones that nobody waited for among them."""
-    return [int(pid) for task in TASKS.iterdir() for pid in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in TASKS.iterdir():
+        # A thread may end while we look.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def peak_memory(pid: int) -> int:

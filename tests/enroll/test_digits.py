@@ -1,0 +1,87 @@
+"""Spoken digits, said by two synthesisers that have nothing in common, and by people who exist."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from cameo.synth.voices import Voice, speak
+from enroll.clip import SAMPLE_RATE
+from enroll.digits import LONGEST_SECONDS, find_digits, recogniser
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+Sound = NDArray[np.float32]
+
+
+def espeak(text: str, voice: str = "en-us", speed: int = 150) -> Sound:
+    """eSpeak NG's formant synthesiser, at 16 kHz."""
+    command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", text]
+    wave = subprocess.run(command, capture_output=True, check=True).stdout
+    return resample_poly(np.frombuffer(wave[44:], np.int16) / 32768, 320, 441).astype(np.float32)
+
+
+def made_up(digits: str, seed: int) -> Sound:
+    words = ["hello,", "my", "numbers", "are,", *digits, "thanks."]
+    return speak(Voice.from_seed(seed), words, seed=seed).samples
+
+
+def heard(sound: Sound, digits: str) -> bool:
+    rng = np.random.default_rng(0)
+    noisy = np.pad(sound, 8000) + rng.normal(0, 0.001, len(sound) + 16_000).astype(np.float32)
+    return find_digits(noisy.astype(np.float32), digits, [(8000, 8000 + len(sound))]) is not None
+
+
+def spelt(digits: str, oh: str = "zero") -> str:
+    return " ".join(oh if digit == "0" else WORDS[int(digit)] for digit in digits)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_made_up_voices_are_understood(seed: int) -> None:
+    digits = f"{int(np.random.default_rng(seed).integers(10**6)):06d}"
+    assert heard(made_up(digits, seed), digits)
+
+
+@pytest.mark.parametrize("voice", ["en-us", "en-us+f2"])
+def test_another_synthesiser_is_understood(voice: str) -> None:
+    assert heard(espeak(spelt("471902"), voice), "471902")
+    assert heard(espeak(spelt("580316", oh="oh"), voice), "580316")
+
+
+@pytest.mark.parametrize("wrong", ["471920", "741902", "209174", "000000", "123456", "958831"])
+def test_other_digits_and_other_orders_are_refused(wrong: str) -> None:
+    for sound in (espeak(spelt("471902")), made_up("471902", 3)):
+        assert not heard(sound, wrong)
+
+
+def test_digits_with_another_between_or_one_too_few_are_refused() -> None:
+    assert not heard(espeak(spelt("47192")), "471902")
+    assert not heard(espeak(spelt("4715902")), "471902")
+
+
+def test_only_speech_is_listened_to_and_not_without_end() -> None:
+    sound = espeak(spelt("471902"))
+    assert find_digits(sound, "471902", ()) is None
+    long = np.tile(sound, 30)
+    assert len(long) > LONGEST_SECONDS * SAMPLE_RATE
+    assert find_digits(long, "471902", [(0, len(long))]) is None
+
+
+def test_what_judged_has_a_name() -> None:
+    assert recogniser().startswith("pocketsphinx 5")
+
+
+# --- people who exist
+
+
+def test_speech_without_digits_answers_nothing(shared: Path) -> None:
+    import soundfile
+
+    rng = np.random.default_rng(1)
+    for path in sorted((shared / "voices").glob("libri_*.flac"))[::3]:
+        sound = soundfile.read(path, dtype="float32", stop=10 * SAMPLE_RATE)[0]
+        assert find_digits(sound, f"{int(rng.integers(10**6)):06d}", [(0, len(sound))]) is None, path.name
