@@ -42,7 +42,7 @@ _SOUNDS: Final[dict[str, tuple[str, ...]]] = {
     "nine": ("N AY N",),
 }
 # How far behind the best the asked digits may fall before they are dropped, as a ratio of likelihoods.
-_BEAM, _WORD_BEAM = 1e-80, 1e-60
+_BEAM, _WORD_BEAM = 1e-60, 1e-40
 _CHANCE = 0.1
 _FRAMES = 100
 # Pauses are taken out down to this, on either side of what is said.
