@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
 
 __all__ = ["EXAMPLE", "loop", "scaled"]
 
@@ -46,25 +49,31 @@ def scaled(source: Path, path: Path, width: int, height: int, *, seconds: int) -
 
 def loop(source: Path, path: Path, *, times: int) -> Path:
     """The clip so many times in a row, without coding it again."""
-    with av.open(str(path), "w") as out:
-        shift: dict[int, int] = {}
-        streams = {}
+    with av.open(str(source)) as container, av.open(str(path), "w") as out:
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in container.streams}
+        length = _length(container)
         for turn in range(times):
-            with av.open(str(source)) as container:
-                if turn == 0:
-                    streams = {s.index: out.add_stream_from_template(s) for s in container.streams}
-                ends = dict(shift)
-                for packet in container.demux():
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    index = packet.stream.index
-                    packet.pts += shift.get(index, 0)
-                    packet.dts += shift.get(index, 0)
-                    ends[index] = max(ends.get(index, 0), packet.pts + (packet.duration or 0))
-                    packet.stream = streams[index]
-                    out.mux(packet)
-                shift = ends
+            container.seek(0)
+            for packet in _packets(container):
+                shift = round(turn * length / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
     return path
+
+
+def _length(container: InputContainer) -> Fraction:
+    """Seconds from the first packet to the end of the last. Streams seldom begin and end together, and none of them may
+    go back in time where the clip begins again."""
+    begin, end = Fraction(10**9), Fraction(0)
+    for packet in _packets(container):
+        begin = min(begin, packet.dts * packet.time_base)
+        end = max(end, (max(packet.pts, packet.dts) + packet.duration) * packet.time_base)
+    return end - begin
+
+
+def _packets(container: InputContainer) -> Iterator[Packet]:
+    return (packet for packet in container.demux() if packet.dts is not None and packet.pts is not None)
 
 
 def _filled(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

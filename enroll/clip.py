@@ -11,8 +11,8 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enroll.decoder.process import DecoderDied, Messages, decoding
+from enroll.decoder.process import Decoder, DecoderDied, Messages, decoding
 from enroll.decoder.wire import FACTS, REASONS, REFUSAL, Facts, Header, Job, Reason
 from enroll.errors import BadInput, ClipTooShort, ClipUnreadable, EnrollError
 
@@ -100,6 +100,7 @@ class Clip:
     sound_breaks: tuple[float, ...]
     _start: float
     _stamp: tuple[int, ...]
+    _ready: list[tuple[BinaryIO, Decoder]] = field(default_factory=list, compare=False)
 
     @classmethod
     def open(cls, path: str | Path) -> Clip:
@@ -112,7 +113,8 @@ class Clip:
         """
         path = Path(path)
         _check_name(path)
-        with _opened(path) as file, _decoding(file, path, _job("survey", cpu_seconds=_SURVEY_CPU)) as messages:
+        survey = _job("survey", cpu_seconds=_SURVEY_CPU)
+        with _opened(path) as file, _refusing(path), decoding(file, survey) as messages:
             # Our own reading goes on while the child's does.
             sha256 = _digest(file)
             facts, sound, breaks = _survey(messages, path)
@@ -135,6 +137,22 @@ class Clip:
             facts.start,
             stamp,
         )
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: str | Path) -> Iterator[Clip]:
+        """``open`` for one who goes on to ``watch``: the process for it starts at once, and is gone after the block.
+
+        Raises:
+            As ``open`` does.
+        """
+        path = Path(path)
+        _check_name(path)
+        with ExitStack() as stack:
+            file = stack.enter_context(_opened(path))
+            with _refusing(path):
+                decoder = stack.enter_context(closing(Decoder(file)))
+            yield replace(cls.open(path), _ready=[(file, decoder)])
 
     def frames(self, rate: float) -> Iterator[Frame]:
         """Pictures in clip order, about ``rate`` a second, one in memory at a time; every one has ``pixels``.
@@ -163,14 +181,28 @@ class Clip:
             seconds=self.seconds,
             fps=self.fps,
         )
-        with _opened(self.path) as file:
-            if _stamp(file) != self._stamp:
-                raise ClipUnreadable(f"{self.path.name} was changed while it was read", hint="try again")
-            with _decoding(file, self.path, job) as messages:
-                for header in messages:
-                    if header.kind == b"E":
-                        raise _refusal(self.path, messages.read(_size(header, REFUSAL.size)))
-                    yield _frame(header, messages)
+        with self._doing(job) as messages:
+            for header in messages:
+                if header.kind == b"E":
+                    raise _refusal(self.path, messages.read(_size(header, REFUSAL.size)))
+                yield _frame(header, messages)
+
+    @contextmanager
+    def _doing(self, job: Job) -> Iterator[Messages]:
+        if self._ready:
+            file, decoder = self._ready.pop()
+            self._check_unchanged(file)
+            with _refusing(self.path), closing(decoder):
+                yield decoder.do(job)
+        else:
+            with _opened(self.path) as file:
+                self._check_unchanged(file)
+                with _refusing(self.path), decoding(file, job) as messages:
+                    yield messages
+
+    def _check_unchanged(self, file: BinaryIO) -> None:
+        if _stamp(file) != self._stamp:
+            raise ClipUnreadable(f"{self.path.name} was changed while it was read", hint="try again")
 
 
 def _check_name(path: Path) -> None:
@@ -248,10 +280,10 @@ def _job(
 
 
 @contextmanager
-def _decoding(file: BinaryIO, path: Path, job: Job) -> Iterator[Messages]:
+def _refusing(path: Path) -> Iterator[None]:
+    """What goes wrong with the decoder's process is the file's fault."""
     try:
-        with decoding(file, job) as messages:
-            yield messages
+        yield
     except DecoderDied as error:
         raise ClipUnreadable(
             f"{path.name} cannot be decoded: it is damaged ({error})", hint="film again, or convert it to MP4"

@@ -79,9 +79,8 @@ def enroll(
     chosen = {modality: _encoders(modality, encoders) for modality in consent.scope}
 
     tell("reading the clip", 0.0)
-    source = Clip.open(clip)
     faces = Memo(registry.get(_TELLING))
-    with single_threaded():
+    with single_threaded(), Clip.opened(clip) as source:
         findings = examine(
             source,
             faces,

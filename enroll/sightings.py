@@ -23,7 +23,7 @@ from enroll.looks import Look, cut_look
 from enroll.pose import head_pose
 from enroll.tracking import Follower, Track
 
-__all__ = ["SHEET_EDGE", "Picture", "Sightings", "watch"]
+__all__ = ["SHEET_EDGE", "Picture", "Sightings", "thin", "watch"]
 
 PICTURES = 2.5
 """Frames a second that come with their colours, so that the detector may be asked about them."""
@@ -40,7 +40,7 @@ _NEW_VIEW = 0.09
 _SMALLEST, _FACE = 20, 72
 # A clip with more is refused anyway; this bounds memory.
 _MAX_FACES = 6
-_MAX_LOOKS = 36
+_MAX_LOOKS, _ALL_LOOKS = 36, 144
 _MAX_PICTURES = 16
 
 
@@ -109,8 +109,7 @@ def watch(clip: Clip, progress: Callable[[float], None] = lambda share: None) ->
         looks = [_look(frame.pixels, face, found, frames, frame.second) for face in found]
         scale = frame.grey.shape[1] / frame.pixels.shape[1]
         follower.anchor([Face(f.box * scale, f.landmarks * scale, f.confidence) for f in found], looks)
-        for track in follower.tracks:
-            _thin(track)
+        thin(follower.tracks)
         views += [shape for face in found if _is_new(face.landmarks, views) for shape in [_shape(face.landmarks)]]
         brightness.append(float(frame.grey.mean()))
         sheet.add(_picture(frame.pixels, found, looks, frame.second))
@@ -176,14 +175,26 @@ def _is_new(landmarks: NDArray[np.float32], views: list[NDArray[np.float32]]) ->
     return all(float(np.linalg.norm(shape - view, axis=1).mean()) > _NEW_VIEW * eyes for view in views)
 
 
-def _thin(track: Track) -> None:
-    """Keeps a track's looks few: of the two most alike in pose and time, the worse one goes."""
-    while len(track.looks) > _MAX_LOOKS:
-        looks = track.looks
-        span = max(looks[-1].second - looks[0].second, 1e-3)
-        apart = [_apart(a, b, span) for a, b in pairwise(looks)]
-        at = int(np.argmin(apart))
-        looks.pop(at if looks[at].quality < looks[at + 1].quality else at + 1)
+def thin(tracks: Sequence[Track]) -> None:
+    """Keeps looks few, those of each track and those of all together."""
+    for track in tracks:
+        while len(track.looks) > _MAX_LOOKS:
+            _drop_a_look(track)
+    surplus = sum(len(track.looks) for track in tracks) - _ALL_LOOKS
+    for _ in range(surplus):
+        longest = max(tracks, key=lambda track: len(track.looks))
+        if len(longest.looks) == 1:
+            break
+        _drop_a_look(longest)
+
+
+def _drop_a_look(track: Track) -> None:
+    """Of the two most alike in pose and time, the worse one goes."""
+    looks = track.looks
+    span = max(looks[-1].second - looks[0].second, 1e-3)
+    apart = [_apart(a, b, span) for a, b in pairwise(looks)]
+    at = int(np.argmin(apart))
+    looks.pop(at if looks[at].quality < looks[at + 1].quality else at + 1)
 
 
 def _apart(a: Look, b: Look, span: float) -> float:

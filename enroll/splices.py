@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import stft
 
 from enroll.background import Spans
 from enroll.clip import SAMPLE_RATE
+from enroll.spectra import bins, magnitudes
 
 __all__ = ["find_splices"]
 
@@ -27,7 +27,7 @@ SILENT = 1e-5
 """RMS below which there is no microphone: -100 dB of full scale."""
 
 _BANDS = np.array([100, 300, 600, 1000, 1600, 2500, 3800, 5500, 7600])
-_STEP = SAMPLE_RATE // 100
+_WINDOW, _STEP = SAMPLE_RATE // 40, SAMPLE_RATE // 100
 _BESIDE = 3
 # After speech the room still rings; before it, a breath is drawn.
 _RINGING, _BREATH, _PAUSE = SAMPLE_RATE // 10, SAMPLE_RATE // 20, SAMPLE_RATE * 3 // 20
@@ -71,7 +71,7 @@ def _changes(sound: NDArray[np.float32], speech: Spans) -> list[float]:
     if len(pauses) < 3:
         return []
     levels = _levels(sound)
-    spectra = np.stack([np.percentile(levels[:, a // _STEP : b // _STEP - 2], 25, axis=1) for a, b in pauses])
+    spectra = np.stack([np.percentile(levels[:, a // _STEP + 1 : b // _STEP - 1], 25, axis=1) for a, b in pauses])
     found: list[tuple[float, float]] = []
     for place in range(1, len(pauses)):
         before, after = spectra[max(0, place - _BESIDE) : place], spectra[place : place + _BESIDE]
@@ -94,7 +94,6 @@ def _pauses(speech: Spans, length: int) -> list[tuple[int, int]]:
 
 def _levels(sound: NDArray[np.float32]) -> NDArray[np.float64]:
     """Decibels in each band, every 10 ms, shape (bands, T)."""
-    frequency, _, spectrum = stft(sound, SAMPLE_RATE, nperseg=400, noverlap=400 - _STEP, boundary=None)
-    power = np.abs(spectrum) ** 2
-    bands = [power[(frequency >= a) & (frequency < b)].mean(0) for a, b in pairwise(_BANDS)]
-    return np.asarray(10.0 * np.log10(np.stack(bands) + 1e-12), np.float64)
+    bands = [bins(a, b, _WINDOW) for a, b in pairwise(_BANDS)]
+    pieces = [[(piece[band] ** 2).mean(0) for band in bands] for piece in magnitudes(sound, _WINDOW, _STEP)]
+    return np.asarray(10.0 * np.log10(np.concatenate(pieces, axis=1) + 1e-12), np.float64)

@@ -119,8 +119,8 @@ class Follower:
 
     @property
     def tracks(self) -> list[Track]:
-        """The tracks now being added to."""
-        return [face.track for face in self._open]
+        """Every track so far."""
+        return [*self._closed, *(face.track for face in self._open)]
 
     def see(self, second: float, grey: NDArray[np.uint8], *, cut: bool = False) -> None:
         """The next picture, uint8 (h, w); ``cut`` when it does not continue the one before."""

@@ -1,10 +1,10 @@
-"""The decoder's process: limits first, then one job on standard input, told on standard output."""
+"""The decoder's process: it is given a job, limits itself, and does it with the file on standard input, telling on
+standard output. What to do it reads where others write their errors."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -96,7 +96,10 @@ def run(job: Job) -> None:
 
 
 def main() -> None:
-    run(Job(**json.loads(sys.argv.pop())))
+    told = os.fdopen(2, "rb", closefd=False).read()
+    # Nothing is told to one that was started for nothing.
+    if told:
+        run(Job(**json.loads(told)))
     # Threads of FFmpeg and Python's own teardown have nothing left to do.
     os._exit(0)
 

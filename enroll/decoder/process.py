@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from enroll.decoder.wire import HEADER, Header, Job
 
-__all__ = ["STALL_SECONDS", "DecoderDied", "Messages", "decoding"]
+__all__ = ["STALL_SECONDS", "Decoder", "DecoderDied", "Messages", "decoding"]
 
 STALL_SECONDS = 8.0
 """Without a sign of life for so long, the decoder is stopped; for longer where others leave it no processor."""
 _MOST_PATIENCE = 4.0
 
 # The child gets our import path and nothing else of us: no site, no user's environment, no working directory.
-_START = "import sys; sys.path[:] = sys.argv[1:-1]; from enroll.decoder.child import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[1:]; from enroll.decoder.child import main; main()"
 _ROOT = str(Path(__file__).resolve().parents[2])
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _SETTINGS = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -78,34 +78,58 @@ def _crowding() -> float:
     return min(_MOST_PATIENCE, max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1))
 
 
-@contextmanager
-def decoding(file: BinaryIO, job: Job) -> Iterator[Messages]:
-    """Runs a job on an open file. Whichever way the block is left, the process is gone afterwards.
+class Decoder:
+    """A process that waits, everything imported, to do one job on one open file. ``close`` it whatever happens.
 
     Args:
-        file: an ordinary file; the child reads it through this descriptor and can open no other.
-        job: what to do.
+        file: an ordinary file, whose position becomes the process's; it reads it through this descriptor and can open
+            no other.
     """
-    path = [_ROOT, *(str(Path(entry).resolve()) for entry in sys.path if entry)]
-    process = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
-        [sys.executable, "-I", "-S", "-c", _START, *path, json.dumps(job.as_dict())],
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        cwd="/",
-        env=_SETTINGS | {name: os.environ[name] for name in _KEPT if name in os.environ},
-        # Ctrl-C is for us; we end the child ourselves.
-        process_group=0,
-    )
-    pipe = cast(FileIO, process.stdout)
-    try:
-        _widen(pipe)
-        yield Messages(pipe)
-    finally:
-        process.kill()
-        process.wait()
-        pipe.close()
+
+    def __init__(self, file: BinaryIO) -> None:
+        path = [_ROOT, *(str(Path(entry).resolve()) for entry in sys.path if entry)]
+        # It says nothing on standard error, so that can be where it listens.
+        hears, told = os.pipe()
+        self._told = os.fdopen(told, "wb", buffering=0)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and our own words)
+                [sys.executable, "-I", "-S", "-c", _START, *path],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=hears,
+                bufsize=0,
+                cwd="/",
+                env=_SETTINGS | {name: os.environ[name] for name in _KEPT if name in os.environ},
+                # Ctrl-C is for us; we end the child ourselves.
+                process_group=0,
+            )
+        except BaseException:
+            self._told.close()
+            raise
+        finally:
+            os.close(hears)
+        self._pipe = cast(FileIO, self._process.stdout)
+        _widen(self._pipe)
+
+    def do(self, job: Job) -> Messages:
+        """Starts the job."""
+        # If it is dead already, that shows in what it does not say.
+        with self._told, suppress(BrokenPipeError):
+            self._told.write(json.dumps(job.as_dict()).encode())
+        return Messages(self._pipe)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+        self._told.close()
+
+
+@contextmanager
+def decoding(file: BinaryIO, job: Job) -> Iterator[Messages]:
+    """Runs a job on an open file. Whichever way the block is left, the process is gone afterwards."""
+    with closing(Decoder(file)) as decoder:
+        yield decoder.do(job)
 
 
 def _widen(pipe: FileIO) -> None:

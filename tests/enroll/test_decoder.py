@@ -55,6 +55,22 @@ def test_nothing_is_left_when_watching_stops_early(path: Path) -> None:
     assert children() == before
 
 
+def test_what_was_started_early_is_used_once_and_gone(path: Path) -> None:
+    before = children()
+    with Clip.opened(path) as clip:
+        early = children()
+        assert len(early) == len(before) + 1
+        frames = clip.watch(30)
+        next(frames)
+        assert children() == early
+        assert sum(1 for _ in frames) == 199
+        assert children() == before
+        assert sum(1 for _ in clip.watch(30)) == 200
+    with Clip.opened(path), pytest.raises(ZeroDivisionError):
+        1 / 0  # noqa: B018
+    assert children() == before
+
+
 def test_ctrl_c_leaves_nothing(path: Path) -> None:
     before = children()
     frames = Clip.open(path).watch(30)
@@ -209,7 +225,7 @@ def test_a_lying_child_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPat
             "import os; from enroll.decoder.wire import HEADER;"
             f"os.write(1, HEADER.pack({kind.encode()!r}, 0, *{numbers[:4]}, 0.0, {numbers[5]}) + bytes(1000))"
         )
-        monkeypatch.setattr(process, "_START", f"import sys; sys.path[:] = sys.argv[1:-1]; {script}")
+        monkeypatch.setattr(process, "_START", f"import sys; sys.path[:] = sys.argv[1:]; {script}")
         with pytest.raises(ClipUnreadable):
             Clip.open(path)
         if kind not in "Z":

@@ -14,8 +14,8 @@ from enroll.clip import Clip
 from enroll.faces import Face, detect
 from enroll.identity import Pose
 from enroll.looks import Look
-from enroll.sightings import watch
-from enroll.tracking import MOUTH_SHAPE, Follower, head_track
+from enroll.sightings import thin, watch
+from enroll.tracking import MOUTH_SHAPE, Follower, Track, head_track
 
 
 def head(width: int = 320, height: int = 240) -> NDArray[np.uint8]:
@@ -68,6 +68,19 @@ def test_takes_drift_back_when_the_detector_knows_better() -> None:
     (track,) = follower.finish()
     offsets = [float((points - POINTS)[:, 0].mean()) for points in track.landmarks]
     assert offsets == pytest.approx([0.3 * i for i in range(11)], abs=0.05)
+
+
+def test_looks_stay_few_however_many_tracks_there_are() -> None:
+    """The longest track gives up most, and none is left without."""
+    tracks = [Track([look(index) for index in range(count)]) for count in (100, 60, 30, *[3] * 30)]
+    thin(tracks)
+    counts = [len(track.looks) for track in tracks]
+    assert counts[0] <= 36
+    assert sum(counts) == 144
+    assert min(counts) >= 2
+    crowd = [Track([look(0)]) for _ in range(200)]
+    thin(crowd)
+    assert {len(track.looks) for track in crowd} == {1}
 
 
 def test_a_cut_ends_every_track() -> None:
