@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--voices", type=int, default=40, help="how many of each kind (%(default)s)")
     words = parser.parse_args()
     print(
-        "| who says them | heard right | six random digits pass | two swapped pass | one replaced passes | CPU s a 10 s |"
+    print("| passes: | what was said | six random | two swapped | one replaced | CPU s for 10 s |")
     )
     print("|---|---:|---:|---:|---:|---:|")
     for name, said in (

@@ -117,4 +117,12 @@ def progress_bar(title: str) -> Iterator[Progress | None]:
     )
     with Bar(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(title, total=1.0)
-        yield lambda doing, share: bar.update(task, completed=share, description=f"{title}: {doing}")
+        stage = ""
+
+        def progress(doing: str, share: float) -> None:
+            nonlocal stage
+            # A stage is shown at once, however short it is: the bar draws itself only ten times a second.
+            bar.update(task, completed=share, description=f"{title}: {doing}", refresh=doing != stage)
+            stage = doing
+
+        yield progress

@@ -104,7 +104,8 @@ def test_it_takes_a_fraction_of_the_sounds_length() -> None:
 
 
 def test_digits_within_the_whole_statement_are_found() -> None:
-    words = statement("Ada Moss", "ada", ("face", "voice"), ("generate",), datetime.now(UTC), "471902", ("left", "up", "right"))
+    scope, turns = ("face", "voice"), ("left", "up", "right")
+    words = statement("Ada Moss", "ada", scope, ("generate",), datetime.now(UTC), "471902", turns)
     sound = espeak(words)
     found = find_digits(sound, "471902", [(0, len(sound))])
     assert found is not None
