@@ -39,9 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--voices", type=int, default=40, help="how many of each kind (%(default)s)")
     words = parser.parse_args()
-    print(
     print("| passes: | what was said | six random | two swapped | one replaced | CPU s for 10 s |")
-    )
     print("|---|---:|---:|---:|---:|---:|")
     for name, said in (
         ("made-up voices", made_up),
