@@ -35,7 +35,7 @@ class Entry:
 CONTAINERS = tuple(Entry(name, frozenset(codes), make) for name, codes, make in containers.rows())
 SCENES = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.rows())
 AWAITED = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.awaited())
-"""Made, and not yet judged by a test."""
+"""What is not told yet."""
 
 
 def main() -> None:

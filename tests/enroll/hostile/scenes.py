@@ -50,80 +50,73 @@ def rows() -> Iterator[Row]:
     size = int(FPS * SECONDS)
     rng = np.random.default_rng(0)
 
-    def scene(pictures: Callable[[], Sequence[Pictures] | Pictures], sound: Callable[[], object] | None = None) -> Make:
-        voice = sound or (lambda: take(ONE).sound)
-        return lambda path: _void(write_clip(path, list(pictures()), voice(), fps=FPS))  # type: ignore[arg-type]
-
     nobody = {"no_face", "bad_input"}
-    yield "black.mp4", nobody, scene(lambda: np.zeros((size, EDGE, EDGE, 3), np.uint8))
-    yield "static-noise.mp4", nobody, scene(lambda: rng.integers(0, 255, (size, EDGE, EDGE, 3), np.uint8))
-    yield "green-screen-with-nobody.mp4", nobody, scene(lambda: np.full((size, EDGE, EDGE, 3), (0, 177, 64), np.uint8))
-    yield "cartoon.mp4", nobody, scene(lambda: [_cartoon(number) for number in range(size)])
-    yield "out-of-focus.mp4", nobody | {"face_too_small"}, scene(lambda: _each(take(ONE).frames, _blurred))
-    yield "in-the-dark.mp4", nobody, scene(lambda: take(ONE).frames // 24)
+    yield "black.mp4", nobody, _scene(lambda: np.zeros((size, EDGE, EDGE, 3), np.uint8))
+    yield "static-noise.mp4", nobody, _scene(lambda: rng.integers(0, 255, (size, EDGE, EDGE, 3), np.uint8))
+    yield "green-screen-with-nobody.mp4", nobody, _scene(lambda: np.full((size, EDGE, EDGE, 3), (0, 177, 64), np.uint8))
+    yield "cartoon.mp4", nobody, _scene(lambda: [_cartoon(number) for number in range(size)])
+    yield "out-of-focus.mp4", nobody | {"face_too_small"}, _scene(lambda: _each(take(ONE).frames, _blurred))
+    yield "in-the-dark.mp4", nobody, _scene(lambda: take(ONE).frames // 24)
     yield (
         "there-for-a-moment.mp4",
         nobody,
-        scene(lambda: np.concatenate([take(ONE).frames[:2], np.full((size - 2, EDGE, EDGE, 3), 90, np.uint8)])),
+        _scene(lambda: np.concatenate([take(ONE).frames[:2], np.full((size - 2, EDGE, EDGE, 3), 90, np.uint8)])),
     )
-    yield "far-away.mp4", nobody | {"face_too_small"}, scene(lambda: _each(take(ONE).frames, _far))
+    yield "far-away.mp4", nobody | {"face_too_small"}, _scene(lambda: _each(take(ONE).frames, _far))
     yield (
         "two-at-once.mp4",
         {"several_people"},
-        scene(lambda: np.concatenate([take(ONE).frames, take(OTHER).frames], axis=2)),
+        _scene(lambda: np.concatenate([take(ONE).frames, take(OTHER).frames], axis=2)),
     )
     yield "without-a-sound.mp4", {"no_speech"}, lambda path: _void(write_clip(path, take(ONE).frames, fps=FPS))
-    yield "digital-silence.mp4", {"no_speech"}, scene(lambda: take(ONE).frames, lambda: np.zeros(64_000, np.float32))
-    yield "a-whistle.mp4", {"no_speech"}, scene(lambda: take(ONE).frames, lambda: tone(1000, SECONDS, 16_000))
-    yield "one-person.mp4", {"enrolls"}, scene(lambda: take(ONE).frames)
+    yield "digital-silence.mp4", {"no_speech"}, _scene(lambda: take(ONE).frames, lambda: np.zeros(64_000, np.float32))
+    yield "a-whistle.mp4", {"no_speech"}, _scene(lambda: take(ONE).frames, lambda: tone(1000, SECONDS, 16_000))
+    yield "one-person.mp4", {"enrolls"}, _scene(lambda: take(ONE).frames)
     yield (
         "voice-over-a-shut-mouth.mp4",
         {"no_speech"},
-        scene(lambda: np.repeat(take(ONE).frames[:1], size, axis=0), lambda: take(OTHER).sound),
+        _scene(lambda: np.repeat(take(ONE).frames[:1], size, axis=0), lambda: take(OTHER).sound),
     )
-    yield "a-photograph-held-up.mp4", {"no_speech", "no_face"}, scene(lambda: _shaken(take(ONE).frames[0], size))
+    yield "a-photograph-held-up.mp4", {"no_speech", "no_face"}, _scene(lambda: _shaken(take(ONE).frames[0], size))
     yield (
         "face-on-a-t-shirt.mp4",
         {"enrolls", "several_people"},
-        scene(lambda: _printed(take(ONE).frames, take(OTHER).frames[0])),
+        _scene(lambda: _printed(take(ONE).frames, take(OTHER).frames[0])),
     )
     # Without a challenge nobody says that it is live, so it may enroll as what somebody attests to.
-    yield "screen-filmed-from-a-screen.mp4", {"enrolls", "no_face"}, scene(lambda: _each(take(ONE).frames, _screened))
-
-
-def awaited() -> Iterator[Row]:
-    """What the toolkit does not tell yet, and what it should say."""
-    size = int(FPS * SECONDS)
-    half = size // 2
-
-    def scene(pictures: Callable[[], Pictures], sound: Callable[[], NDArray[np.float32]]) -> Make:
-        return lambda path: _void(write_clip(path, list(pictures()), sound(), fps=FPS))
-
-    def then(first: Take, second: Take) -> Pictures:
-        return np.concatenate([first.frames[:half], second.frames[half:]])
-
-    yield "another-persons-voice.mp4", {"no_speech"}, scene(lambda: take(ONE).frames, lambda: take(OTHER).sound)
-    yield "upside-down.mp4", {"no_face", "bad_input"}, scene(lambda: take(ONE).frames[:, ::-1], lambda: take(ONE).sound)
-    yield (
-        "one-then-another.mp4",
-        {"several_people"},
-        scene(lambda: then(take(ONE), take(OTHER)), lambda: take(ONE).sound),
-    )
-    # These two are made up, too, and look alike to dlib's eye.
-    yield (
-        "one-then-a-lookalike.mp4",
-        {"several_people"},
-        scene(lambda: then(take(1_000_001), take(1_000_002)), lambda: take(1_000_001).sound),
-    )
-    # With a challenge: refused, or not ``live``, for the cut in it.
+    yield "screen-filmed-from-a-screen.mp4", {"enrolls", "no_face"}, _scene(lambda: _each(take(ONE).frames, _screened))
+    yield "upside-down.mp4", {"no_face", "bad_input"}, _scene(lambda: take(ONE).frames[:, ::-1])
+    yield "one-then-another.mp4", {"several_people"}, _scene(lambda: _then(take(ONE), take(OTHER)))
+    # One person, so it may enroll as what somebody attests to; a live challenge does not pass over the cut.
     yield (
         "two-takes-spliced.mp4",
-        {"enrolls", "several_people"},
-        scene(
-            lambda: then(take(ONE), take(ONE, 1)),
+        {"enrolls"},
+        _scene(
+            lambda: _then(take(ONE), take(ONE, 1)),
             lambda: np.concatenate([take(ONE).sound[:32_000], take(ONE, 1).sound[32_000:]]),
         ),
     )
+
+
+def awaited() -> Iterator[Row]:
+    """What the toolkit does not tell yet, and what it should say: to dlib's eye these two are one, and four seconds of
+    a mouth are too few to deny it a voice (``Heard.tied`` is False then, and no live challenge passes)."""
+    yield (
+        "one-then-a-lookalike.mp4",
+        {"several_people"},
+        _scene(lambda: _then(take(1_000_001), take(1_000_002)), lambda: take(1_000_001).sound),
+    )
+    yield "another-persons-voice.mp4", {"no_speech"}, _scene(lambda: take(ONE).frames, lambda: take(OTHER).sound)
+
+
+def _scene(pictures: Callable[[], Sequence[Pictures] | Pictures], sound: Callable[[], object] | None = None) -> Make:
+    voice = sound or (lambda: take(ONE).sound)
+    return lambda path: _void(write_clip(path, list(pictures()), voice(), fps=FPS))  # type: ignore[arg-type]
+
+
+def _then(first: Take, second: Take) -> Pictures:
+    half = int(FPS * SECONDS) // 2
+    return np.concatenate([first.frames[:half], second.frames[half:]])
 
 
 def _void(_: object) -> None:

@@ -14,7 +14,7 @@ from enroll.clip import Clip
 from enroll.errors import BadInput, KitError
 from tests.enroll.children import children, patience
 from tests.enroll.conftest import MakeConsent
-from tests.enroll.hostile.make_corpus import CONTAINERS, SCENES, Entry
+from tests.enroll.hostile.make_corpus import AWAITED, CONTAINERS, SCENES, Entry
 
 NOBODY = 65_534
 
@@ -51,6 +51,12 @@ def test_no_file_does_harm(entry: Entry, tmp_path: Path, consent: MakeConsent) -
 
 @pytest.mark.parametrize("entry", SCENES, ids=lambda entry: entry.name)
 def test_no_scene_deceives(entry: Entry, tmp_path: Path, consent: MakeConsent) -> None:
+    assert outcome(entry, tmp_path, consent) in entry.codes
+
+
+@pytest.mark.xfail(strict=True, reason="not told yet: see scenes.awaited")
+@pytest.mark.parametrize("entry", AWAITED, ids=lambda entry: entry.name)
+def test_what_deceives_still(entry: Entry, tmp_path: Path, consent: MakeConsent) -> None:
     assert outcome(entry, tmp_path, consent) in entry.codes
 
 
