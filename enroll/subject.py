@@ -192,7 +192,7 @@ def _standing_out(people: Sequence[Person], speaking: Mapping[int, Agreement]) -
 def _refuse(people: Sequence[Person], clip: Clip) -> Person:
     raise SeveralPeople(
         f"{len(people)} people in {clip.path.name}: {_roll(people)}",
-        hint="film one person alone, or say who it is with --subject NUMBER (--report FILE shows them)",
+        hint="film one person alone, or say who it is with --subject NUMBER",
     )
 
 

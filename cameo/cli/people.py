@@ -18,7 +18,7 @@ from cameo.errors import EnrollmentRefused
 from cameo.studio import KEEPING, Studio
 from cameo.vault import CastEntry, Certificate
 from enroll.consent import ConsentRecord
-from enroll.errors import BadInput, KitError
+from enroll.errors import BadInput, KitError, SeveralPeople
 
 if TYPE_CHECKING:
     from enroll.findings import Findings
@@ -93,6 +93,8 @@ def enroll(
         except KitError as refusal:
             if report is not None and found:
                 _report_refusal(report, record, found[-1], refusal)
+            elif isinstance(refusal, SeveralPeople):
+                refusal.hint = f"{refusal.hint}; --report FILE shows them"
             raise
         record = studio.consent(identity.handle)
         if report is not None:

@@ -62,6 +62,10 @@ def test_two_people_are_named_and_shown_and_one_is_chosen(cameo, consent: Path, 
     page = report.read_text()
     assert "--subject 1" in page and "--subject 2" in page and "Nobody was enrolled" in page
 
+    assert "--report" not in page
+    ran = cameo("enroll", clip, "--consent", consent, "--json")
+    assert ran.error["hint"].endswith("--subject NUMBER; --report FILE shows them")
+
     ran = cameo(*words, "--subject", "3")
     assert (ran.status, ran.error["code"]) == (3, "bad_input")
     ran = cameo(*words, "--subject", "2")
