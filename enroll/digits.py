@@ -45,13 +45,14 @@ _SOUNDS: Final[dict[str, tuple[str, ...]]] = {
     "nine": ("N AY N",),
 }
 # How far behind the best the asked digits may fall on the way before they are dropped, as a ratio of likelihoods.
-_BEAM, _WORD_BEAM = 1e-60, 1e-40
-# And how far at the end, in nats. Strangers' digits are mostly dropped before; those that are said lag by 0 to 100.
-_MOST_LAG = 80.0
+_BEAM, _WORD_BEAM = 1e-100, 1e-100
+# And how far at the end, in nats. Digits that were said lag by 0 to 80, those that were not by 80 to 300.
+_MOST_LAG = 75.0
 _CHANCE, _PAUSE_CHANCE = 0.1, 0.3
 _FRAMES = 100
-# A digit spoken fast takes 0.15 s; what is shorter was squeezed in beside one that was really said.
-_FEWEST_FRAMES = 9
+# Digits that were not said are squeezed in beside those that were: a fast one takes 0.2 s, the shortest of six may end
+# up cut, and two never.
+_FEWEST_FRAMES = (9, 15)
 _AROUND_FRAMES = 12
 # The unit of the recogniser's scores: it counts in powers of 1.0001 and drops ten bits.
 _NATS = 1024 * math.log(1.0001)
@@ -119,11 +120,16 @@ def _decode(sound: NDArray[np.float32], digits: str) -> list[tuple[int, int]] | 
     asked = [_spellings(digit) for digit in digits]
     heard = _listen(sound, asked, among_others=True)
     found = _chain(heard.words, asked) if heard else None
-    if found is None or min(last - first + 1 for first, last in found) < _FEWEST_FRAMES:
+    if found is None or _squeezed(found):
         return None
     begin, end = found[0][0] - _AROUND_FRAMES, found[-1][1] + _AROUND_FRAMES
     step = SAMPLE_RATE // _FRAMES
     return None if _lags(sound[max(0, begin) * step : end * step], asked) else found
+
+
+def _squeezed(found: Sequence[tuple[int, int]]) -> bool:
+    lengths = sorted(last - first + 1 for first, last in found)
+    return any(length < least for length, least in zip(lengths, _FEWEST_FRAMES, strict=False))
 
 
 def _lags(sound: NDArray[np.float32], asked: Sequence[tuple[str, ...]]) -> bool:
