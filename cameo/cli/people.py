@@ -182,8 +182,9 @@ def revoke(
         certificate.model_dump(mode="json"),
         (
             f"@{handle.removeprefix('@').lower()} is revoked since {certificate.revoked:%Y-%m-%d %H:%M:%S} UTC.",
-            f"Destroyed: {gone.keys} key, {gone.blobs} sealed files, {gone.consent_records} consent, "
-            f"{gone.grants} grants, the details of {gone.scene_details} scenes, {gone.sketches} sketches.",
+            f"Destroyed: {_count(gone.keys, 'key')}, {_count(gone.blobs, 'sealed file')}, "
+            f"{_count(gone.consent_records, 'consent')}, {_count(gone.grants, 'grant')}, "
+            f"the details of {_count(gone.scene_details, 'scene')}, {_count(gone.sketches, 'sketch', 'sketches')}.",
             *_kept(certificate),
             f"Certificate {certificate.certificate_id}{f' in {plain(out)}' if out else ''}.",
         ),
@@ -205,7 +206,12 @@ def unbar(
 def _kept(certificate: Certificate) -> tuple[str, ...]:
     if certificate.kept is None:
         return ()
-    return (f"Kept, to refuse a new enrollment: {certificate.kept.sketches} sketches, until: cameo unbar",)
+    sketches = _count(certificate.kept.sketches, "sketch", "sketches")
+    return (f"Kept, to refuse a new enrollment: {sketches}, until: cameo unbar",)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def _grants(entry: CastEntry) -> Answer:
