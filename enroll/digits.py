@@ -3,7 +3,7 @@
 First they are found: the grammar is any digits, then the asked ones, then any digits, which take up whatever else is
 said, however badly it fits. That always finds the asked ones where they fit best, with times, unless they fit so badly
 that the search dropped them. Then they are doubted: over that stretch alone, the six digits that fit best must not fit
-much better than the asked ones, and none may be shorter than a digit can be said. Measured by
+much better than the asked ones, and no two of these may be shorter than a digit can be said. Measured by
 ``benchmarks/challenge.py``.
 """
 
@@ -46,16 +46,16 @@ _SOUNDS: Final[dict[str, tuple[str, ...]]] = {
 }
 # How far behind the best the asked digits may fall on the way before they are dropped, as a ratio of likelihoods.
 _BEAM, _WORD_BEAM = 1e-100, 1e-100
-# And how far at the end, in nats. Digits that were said lag by 0 to 80, those that were not by 80 to 300.
+# And how far at the end, in nats: nine in ten of those that were said lag by less, nine in ten of random ones by more.
 _MOST_LAG = 75.0
 _CHANCE, _PAUSE_CHANCE = 0.1, 0.3
 _FRAMES = 100
-# Digits that were not said are squeezed in beside those that were: a fast one takes 0.2 s, the shortest of six may end
-# up cut, and two never.
+# Digits that were not said are squeezed in beside those that were. A fast one takes 0.2 s, and one of six may end up
+# cut: so much at least the shortest has, and so much the second.
 _FEWEST_FRAMES = (9, 15)
 _AROUND_FRAMES = 12
-# The unit of the recogniser's scores: it counts in powers of 1.0001 and drops ten bits.
-_NATS = 1024 * math.log(1.0001)
+# The recogniser drops ten bits of what it adds up.
+_SCALE = 1 << 10
 # Pauses are taken out down to this, on either side of what is said.
 _MARGIN = SAMPLE_RATE // 4
 
@@ -167,7 +167,7 @@ def _listen(
         return None
     words = [(part.word.split("(")[0], part.start_frame, part.end_frame) for part in decoder.seg()]
     said = tuple(word for word in words if word[0] in _SOUNDS)
-    return _Heard(said, math.log(best.score) / math.log(1.0001) * _NATS)
+    return _Heard(said, _SCALE * math.log(best.score))
 
 
 def _chain(said: Sequence[tuple[str, int, int]], asked: Sequence[tuple[str, ...]]) -> list[tuple[int, int]] | None:

@@ -54,10 +54,11 @@ def test_no_scene_deceives(entry: Entry, tmp_path: Path, consent: MakeConsent) -
     assert outcome(entry, tmp_path, consent) in entry.codes
 
 
-@pytest.mark.xfail(strict=True, reason="not told yet: see scenes.awaited")
 @pytest.mark.parametrize("entry", AWAITED, ids=lambda entry: entry.name)
 def test_what_deceives_still(entry: Entry, tmp_path: Path, consent: MakeConsent) -> None:
-    assert outcome(entry, tmp_path, consent) in entry.codes
+    """A known fault of ours, held to all else that a refusal is held to."""
+    told = outcome(entry, tmp_path, consent)
+    assert told == "enrolls", f"no longer deceived: move {entry.name} to scenes.rows"
 
 
 def test_there_are_enough_and_no_two_are_called_alike() -> None:
