@@ -121,6 +121,7 @@ class Studio:
         handle: str | None = None,
         encoders: Sequence[str] | None = None,
         subject: int | None = None,
+        trust_voice: bool = False,
         again: bool = False,
         capture: Capture = "upload",
         progress: Progress | None = None,
@@ -137,6 +138,7 @@ class Studio:
             handle: must be the consent's; None takes it.
             encoders: see ``enroll.enroll``. The space by which duplicates are noticed is always among them.
             subject: which of several people it is, counted from the left; None when the clip is to say so itself.
+            trust_voice: learn a voice of which it could not be seen whether it is theirs; see ``enroll.enroll``.
             again: keep them although they are taken for somebody who is enrolled here: a twin, a second persona.
             capture: ``camera`` if the operator's own program recorded the clip from a camera. Nothing can check it.
             progress: see ``Progress``. The last stage is ``KEEPING``.
@@ -176,6 +178,7 @@ class Studio:
             handle=wanted,
             encoders=with_guard(encoders, record.scope),
             subject=subject,
+            trust_voice=trust_voice,
             trusted=self.vault.trusted,
             progress=progress,
             onlooker=look,

@@ -13,7 +13,9 @@ from enroll.sync import TALKING, Agreement, agreements
 from enroll.tracking import HeadTrack
 from enroll.voice import MIN_SECONDS, Heard, Hearing, speech_of
 
-__all__ = ["Attribution", "attribute", "subject_speech"]
+__all__ = ["TRUST_HINT", "Attribution", "attribute", "subject_speech"]
+
+TRUST_HINT = "face the camera and speak for 5 s or more, or vouch for it with --trust-voice"
 
 LEAD = 1.5
 """By so much must the best mouth's score lead the next best's where two mouths could be the speaker's."""
@@ -50,17 +52,20 @@ def attribute(hearing: Hearing, heads: Sequence[HeadTrack], sound: NDArray[np.fl
     return Attribution(found, tuple(_owner([row[k] for row in found]) for k in range(len(hearing.speakers))))
 
 
-def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: NDArray[np.float32]) -> Heard:
+def subject_speech(
+    hearing: Hearing, found: Attribution, subject: int, sound: NDArray[np.float32], *, trusted: bool = False
+) -> Heard | None:
     """The subject's clean speech: that of the speakers whose voice the subject's mouth makes, and nobody else's.
 
-    Where one voice is heard and one person is seen, and the mouth says neither yes nor no, the voice is taken for the
-    subject's and ``Heard.tied`` is False.
+    None where one voice is heard and one person is seen, and the mouth says neither yes nor no: a voice that may be
+    somebody else's is not learnt, unless somebody vouches for it.
 
     Args:
         hearing: of ``sound``.
         found: whose voice is whose, everybody seen among the heads.
         subject: index of the subject's head there.
         sound: mono float32 at 16 kHz, shape (N,), on the clock of the heads.
+        trusted: the operator vouches that such a voice is the subject's; ``Heard.tied`` is False then.
 
     Raises:
         NoSpeech: no voice heard is the subject's for sure, or too little of it.
@@ -70,6 +75,8 @@ def subject_speech(hearing: Hearing, found: Attribution, subject: int, sound: ND
         verdicts = [agreement.verdict for agreement in found.agreements[subject]]
         if len(found.agreements) > 1 or len(hearing.speakers) > 1 or "disagrees" in verdicts:
             raise _not_the_subjects(len(hearing.speakers), all(verdict == "disagrees" for verdict in verdicts))
+        if not trusted:
+            return None
     heard = speech_of(hearing, sound, mine or (1,), tied=bool(mine))
     if heard.seconds < MIN_SECONDS:
         raise NoSpeech(

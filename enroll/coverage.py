@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from enroll.attribution import TRUST_HINT
 from enroll.identity import Coverage, Modality
 from enroll.subject import Person
 from enroll.voice import ENOUGH_SECONDS, Heard, Hearing
@@ -29,7 +30,7 @@ def coverage(
 ) -> Coverage:
     """What the clip showed of its subject and let hear; advice only on what the consent's scope covers."""
     speech = heard.seconds if heard is not None else 0.0
-    advice = _on_voice(heard, hearing)
+    advice = _on_voice(heard, hearing) if "voice" in scope else []
     if person is None:
         return Coverage(speech_seconds=speech, advice=tuple(advice))
     yaw, pitch = _range(person.head.poses[:, 0]), _range(person.head.poses[:, 1])
@@ -68,23 +69,22 @@ def _on_face(person: Person, yaw: tuple[float, float]) -> list[str]:
 
 
 def _on_voice(heard: Heard | None, hearing: Hearing | None) -> list[str]:
-    if heard is None:
-        return []
+    seconds = heard.seconds if heard is not None else hearing.seconds if hearing is not None else 0.0
     advice = []
-    if heard.seconds < ENOUGH_SECONDS:
+    if heard is None:
+        advice.append(f"The voice is left out, for whether it is the subject's could not be seen: {TRUST_HINT}.")
+    elif not heard.tied:
+        advice.append("Whether the voice is the subject's could not be seen; it was vouched for.")
+    if seconds < ENOUGH_SECONDS:
         advice.append(
-            f"{heard.seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say some sentences."
+            f"{seconds:.0f} s of speech; {ENOUGH_SECONDS:.0f} s or more make the voice surer: say some sentences."
         )
-    if heard.quality < _ENOUGH_QUALITY:
+    if heard is not None and heard.quality < _ENOUGH_QUALITY:
         advice.append("There is noise behind the voice: record in a quiet room.")
     if hearing is not None and hearing.background.music > _MUCH_MUSIC:
         advice.append("Music plays behind the voice: turn it off.")
     if hearing is not None and hearing.background.clipped > _MUCH_CLIPPED:
         advice.append("The recording is too loud and distorts: speak further from the microphone.")
-    if not heard.tied:
-        advice.append(
-            "Whether the voice is the subject's could not be seen: face the camera and speak for 5 s or more."
-        )
     return advice
 
 

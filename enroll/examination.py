@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from enroll.attribution import Attribution, attribute, subject_speech
+from enroll.attribution import TRUST_HINT, Attribution, attribute, subject_speech
 from enroll.background import Spans
 from enroll.clip import Clip
 from enroll.consent import Challenge
 from enroll.encoders.base import Encoder
 from enroll.errors import KitError, NoSpeech
 from enroll.findings import Findings
+from enroll.identity import Modality
 from enroll.liveness import Liveness, judge
 from enroll.sightings import watch
 from enroll.subject import Person, choose, find_people
@@ -27,8 +28,9 @@ def examine(
     clip: Clip,
     encoder: Encoder,
     *,
-    voice: bool,
+    scope: Sequence[Modality],
     subject: int | None = None,
+    trust_voice: bool = False,
     challenge: Challenge | None = None,
     now: datetime | None = None,
     tell: Callable[[str, float], None] = lambda stage, share: None,
@@ -38,9 +40,10 @@ def examine(
     Args:
         clip: the clip.
         encoder: of the space ``dlib-resnet-128``; tells people apart.
-        voice: whether the consent covers the voice, so that speech must be found. Without it the sound still helps to
+        scope: what the consent covers. With the voice in it, speech must be found; without, the sound still helps to
             tell who of several people speaks.
         subject: see ``choose``.
+        trust_voice: see ``subject_speech``.
         challenge: what the clip may answer; None to leave that alone. ``Findings.liveness`` says how it did.
         now: the moment that counts for the challenge; the clock's when None.
         tell: called with what is being done and the share of it that is done.
@@ -63,11 +66,13 @@ def examine(
                 findings = replace(findings, hearing=heard, attribution=tied)
             chosen = choose(people, sightings, clip, speaking=_speaking(people, findings.attribution), subject=subject)
             findings = replace(findings, subject=chosen)
-            if voice:
+            if "voice" in scope:
                 # Who is enrolled without a voice need not speak.
                 if isinstance(heard, NoSpeech):
                     raise heard
-                findings = replace(findings, heard=_speech(findings, chosen))
+                findings = replace(findings, heard=_speech(findings, chosen, trusted=trust_voice))
+                if findings.heard is None and len(scope) == 1:
+                    raise NoSpeech("whether the voice is the subject's could not be seen", hint=TRUST_HINT)
             if challenge is not None:
                 tell("judging the challenge", 0.95)
                 findings = replace(findings, liveness=_answer(findings, chosen, challenge, now or datetime.now(UTC)))
@@ -83,11 +88,11 @@ def _listen(clip: Clip) -> Hearing | NoSpeech:
         return refusal
 
 
-def _speech(findings: Findings, subject: Person) -> Heard | None:
+def _speech(findings: Findings, subject: Person, *, trusted: bool) -> Heard | None:
     hearing, attribution, sound = findings.hearing, findings.attribution, findings.clip.sound
     if hearing is None or attribution is None or sound is None:
         return None
-    return subject_speech(hearing, attribution, subject.number - 1, sound)
+    return subject_speech(hearing, attribution, subject.number - 1, sound, trusted=trusted)
 
 
 def _answer(findings: Findings, subject: Person, challenge: Challenge, now: datetime) -> Liveness:

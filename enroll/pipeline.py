@@ -45,6 +45,7 @@ def enroll(
     handle: str | None = None,
     encoders: Sequence[str] | None = None,
     subject: int | None = None,
+    trust_voice: bool = False,
     trusted: Collection[str] | None = None,
     now: datetime | None = None,
     progress: Progress | None = None,
@@ -61,6 +62,8 @@ def enroll(
         encoders: embedding spaces (``encoders.registry``); None takes all whose weights are on this machine and whose
             licence is one this home works under (``registry.default``).
         subject: which of several people it is, counted from the left; None when the clip is to say so itself.
+        trust_voice: where one person is seen and one voice heard, and whether the mouth makes it cannot be seen, the
+            voice is left out; True learns it all the same, on the word of whoever says so.
         trusted: thumbprints of the keys whose signature on a consent counts; see ``ConsentRecord.verify``.
         now: the moment that counts for the consent; the clock's when None.
         progress: see ``Progress``.
@@ -84,8 +87,9 @@ def enroll(
         findings = examine(
             source,
             faces,
-            voice="voice" in consent.scope,
+            scope=consent.scope,
             subject=subject,
+            trust_voice=trust_voice,
             challenge=consent.challenge if consent.awaits_answer(moment) else None,
             now=moment,
             tell=lambda stage, share: tell(stage, 0.05 + 0.75 * share),

@@ -44,9 +44,10 @@ _FACING_YAW = 35.0
 _THERE, _HARDLY = 0.5, 0.25
 # Stricter than dlib's own 0.6, for somebody who is not told apart is enrolled without consent. On GRID, two days of one
 # person are at most 0.35 apart and two people at least 0.49. A track is broken where single looks differ; tracks are
-# joined on their means, which scatter less.
+# joined on their means, which scatter less; across a cut, where nothing but the face says that it is one person, only
+# when they are as near as one person on two days.
 _BREAK = 0.5
-_JOIN = 0.45
+_JOIN, _JOIN_OVER_A_CUT = 0.45, 0.36
 _LEAST_PROBES, _MOST_PROBES, _PROBE_SECONDS = 2, 6, 2.5
 _PROBE_YAW, _PROBE_PITCH = 40.0, 25.0
 _MAX_PROBED_TRACKS = 24
@@ -206,7 +207,7 @@ def _grouped(sightings: Sightings, encoder: Encoder) -> list[list[_Part]]:
     tracks = [track for track in sightings.tracks if _is_somebody(track)]
     tracks = sorted(tracks, key=lambda track: len(track.seconds), reverse=True)[:_MAX_PROBED_TRACKS]
     groups = [[part] for track in tracks for part in _split(track, encoder)]
-    while pair := _closest(groups):
+    while pair := _closest(groups, sightings.cuts):
         first, second = pair
         groups[first] += groups.pop(second)
     return groups
@@ -263,16 +264,22 @@ def _between(track: Track, first: float, last: float) -> Track:
     )
 
 
-def _closest(groups: list[list[_Part]]) -> tuple[int, int] | None:
+def _closest(groups: list[list[_Part]], cuts: Sequence[float]) -> tuple[int, int] | None:
     """The two groups most alike, if they can be one person: alike enough, and not seen at once."""
     best: tuple[float, tuple[int, int]] | None = None
     for i, one in enumerate(groups):
         for j in range(i + 1, len(groups)):
             distance = float(np.linalg.norm(_mean(one) - _mean(groups[j])))
             together = {k.index for a in one for k in a.certain} & {k.index for b in groups[j] for k in b.certain}
-            if distance < _JOIN and len(together) < 2 and (best is None or distance < best[0]):
+            near = _JOIN if _takes(one, cuts) & _takes(groups[j], cuts) else _JOIN_OVER_A_CUT
+            if distance < near and len(together) < 2 and (best is None or distance < best[0]):
                 best = distance, (i, j)
     return best[1] if best else None
+
+
+def _takes(group: list[_Part], cuts: Sequence[float]) -> set[int]:
+    """Between which cuts somebody is seen."""
+    return {int(np.searchsorted(cuts, part.track.seconds[0], side="right")) for part in group}
 
 
 def _mean(group: list[_Part]) -> NDArray[np.float32]:

@@ -44,6 +44,13 @@ def enroll(
         int | None,
         typer.Option("--subject", metavar="NUMBER", min=1, help="Which of several people it is, from the left."),
     ] = None,
+    trust_voice: Annotated[
+        bool,
+        typer.Option(
+            "--trust-voice",
+            help="The voice is theirs, although the mouth does not show it. If left out, it is not learnt.",
+        ),
+    ] = False,
     encoders: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,6 +92,7 @@ def enroll(
                 handle=handle,
                 encoders=split(encoders) or None,
                 subject=subject,
+                trust_voice=trust_voice,
                 again=again,
                 capture=capture,
                 progress=progress,

@@ -203,7 +203,8 @@ def _enroll(
     signed = consent.attest(by="evaluation", key=OKPKey.generate_key("Ed25519"))
     seen: list[Findings] = []
     try:
-        identity = enroll(clip, signed, subject=subject, onlooker=seen.append)
+        # Of a single voice the manifest says whose it is; in three seconds half of the mouths do not show it.
+        identity = enroll(clip, signed, subject=subject, trust_voice=True, onlooker=seen.append)
     except KitError as error:
         return error.code, None
     return "enrolls", (identity, seen[0])

@@ -134,7 +134,7 @@ def voices(findings: Findings) -> list[str]:
         elif findings.heard is not None and not findings.heard.tied:
             said.append(
                 f"Voice {speaker.number} could not be tied to a mouth. It is the only voice and the subject the only "
-                "person, so it was taken for theirs."
+                "person, and the operator vouched that it is theirs."
             )
         else:
             said.append(f"Voice {speaker.number} could not be tied to one mouth for sure, and is not used.")

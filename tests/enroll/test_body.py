@@ -143,7 +143,7 @@ def test_people_are_told_by_their_clothes_from_half_a_clip_to_the_other(shared: 
     names = ("grid_s31_bgiq6p", "grid_s2_pwij3p", "grid_x_bb_bbaf2n", "grid_x_br_brbk7n", "grid_x_lb_lbbc2a")
     for name in names:
         source = Clip.open(shared / "clips" / f"{name}.mpg")
-        subject = examine(source, registry.get("dlib-resnet-128"), voice=False).subject
+        subject = examine(source, registry.get("dlib-resnet-128"), scope=("face", "body")).subject
         assert subject is not None
         looks = sorted(subject.looks, key=lambda look: look.second)
         for half, part in enumerate((looks[: len(looks) // 2], looks[len(looks) // 2 :])):

@@ -33,7 +33,9 @@ def part(head: HeadTrack, keep: NDArray[np.bool_]) -> HeadTrack:
 
 
 def speech(hearing: Hearing, subject: HeadTrack, others: Sequence[HeadTrack], sound: NDArray[np.float32]) -> Heard:
-    return subject_speech(hearing, attribute(hearing, [*others, subject], sound), len(others), sound)
+    heard = subject_speech(hearing, attribute(hearing, [*others, subject], sound), len(others), sound)
+    assert heard is not None
+    return heard
 
 
 def still(seconds: float, seed: int = 0) -> HeadTrack:
@@ -172,11 +174,22 @@ def test_the_others_voice_is_refused(talkers: dict[int, Talker]) -> None:
         speech(listen(sound), still(9.0), [head], sound)
 
 
-def test_an_unseen_mouth_is_accepted_and_said_to_be_untied(talkers: dict[int, Talker]) -> None:
+def test_the_voice_of_an_unseen_mouth_is_left_out_unless_somebody_vouches_for_it(talkers: dict[int, Talker]) -> None:
     sound, head = talkers[2]
-    heard = speech(listen(sound), part(head, head.seconds < 0.2), [], sound)
+    hearing, unseen = listen(sound), part(head, head.seconds < 0.2)
+    found = attribute(hearing, [unseen], sound)
+    assert subject_speech(hearing, found, 0, sound) is None
+    heard = subject_speech(hearing, found, 0, sound, trusted=True)
+    assert heard is not None
     assert not heard.tied
     assert heard.seconds > 4
+
+
+def test_nobody_can_vouch_for_a_voice_over(talkers: dict[int, Talker]) -> None:
+    sound, _ = talkers[2]
+    hearing = listen(sound)
+    with pytest.raises(NoSpeech, match="voice-over"):
+        subject_speech(hearing, attribute(hearing, [still(9.0)], sound), 0, sound, trusted=True)
 
 
 @pytest.mark.parametrize(

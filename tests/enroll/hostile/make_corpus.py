@@ -10,7 +10,7 @@ from pathlib import Path
 from enroll.consent import Scope
 from tests.enroll.hostile import containers, scenes
 
-__all__ = ["AWAITED", "CONTAINERS", "SCENES", "Entry", "main"]
+__all__ = ["CONTAINERS", "SCENES", "Entry", "main"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Entry:
 
     Attributes:
         name: its file's.
-        codes: what it may be refused with; ``opens`` when its pictures and sound may be used, ``enrolls`` when it may.
+        codes: what it may be refused with; ``opens`` when its pictures and sound may be used, ``enrolls`` when it may,
+            ``scenes.MUTE`` when it may without a voice.
         make: writes it at a path.
         scope: what the consent covers that it is tried with.
         scene: whether it is a sound film whose content is the matter.
@@ -34,8 +35,6 @@ class Entry:
 
 CONTAINERS = tuple(Entry(name, frozenset(codes), make) for name, codes, make in containers.rows())
 SCENES = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.rows())
-AWAITED = tuple(Entry(name, frozenset(codes), make, scene=True) for name, codes, make in scenes.awaited())
-"""What is not told yet."""
 
 
 def main() -> None:
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in (*CONTAINERS, *SCENES, *AWAITED):
+    for entry in (*CONTAINERS, *SCENES):
         if not (folder / entry.name).is_symlink() and not (folder / entry.name).exists():
             entry.make(folder / entry.name)
         print(f"{entry.name}\t{' '.join(sorted(entry.codes))}")
