@@ -34,12 +34,14 @@ class Batch:
         audio: (B, T, D), packed normalised latents.
         captions: B of them.
         people: features of each clip's person, from another clip.
+        begins: (B, 2) int, where in its clip each begins, in frames of the video latent and in audio latents.
     """
 
     video: Tensor
     audio: Tensor
     captions: list[str]
     people: IdentityFeatures
+    begins: Tensor
 
 
 class Dataset:
@@ -74,13 +76,32 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.video)
 
-    def batch(self, count: int, rng: np.random.Generator) -> Batch:
+    def batch(self, count: int, rng: np.random.Generator, frames: int | None = None) -> Batch:
+        """Clips drawn at random, of random people.
+
+        Args:
+            count: of clips.
+            rng: draws.
+            frames: of the video latent, that many in a row from somewhere in each clip, and the sound meanwhile; None
+                takes the clips whole. A moment teaches looks for a fraction of what a whole clip costs.
+        """
         people, clips = rng.integers(len(self), size=count), rng.integers(self.video.shape[1], size=count)
+        video, audio = self.video[people, clips], self.audio[people, clips]
+        begins = np.zeros((count, 2), int)
+        if frames is not None:
+            whole, ratio = video.shape[2], audio.shape[1] / video.shape[2]
+            length = round(frames * ratio)
+            begins[:, 0] = rng.integers(whole - frames + 1, size=count)
+            # Near enough: either side knows by its positions when it is.
+            begins[:, 1] = np.minimum(np.round(begins[:, 0] * ratio), audio.shape[1] - length)
+            video = torch.stack([one[:, at : at + frames] for one, at in zip(video, begins[:, 0], strict=True)])
+            audio = torch.stack([one[at : at + length] for one, at in zip(audio, begins[:, 1], strict=True)])
         return Batch(
-            video=self.video[people, clips].float(),
-            audio=self.audio[people, clips].float(),
+            video=video.float(),
+            audio=audio.float(),
             captions=[self._caption(self.truths[p][c], c, rng) for p, c in zip(people, clips, strict=True)],
             people=self.people[torch.from_numpy(people).to(self.video.device)],
+            begins=torch.from_numpy(begins),
         )
 
     @staticmethod
@@ -108,6 +129,7 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
     noise_level = 1 / (1 + np.exp(-rng.normal(_NOISE_MEAN, _NOISE_SPREAD, len(video))))
     sigma = torch.tensor(noise_level, dtype=torch.float32, device=device).view(-1, 1, 1)
     video_noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
+    video_coords, audio_coords = _positions(pipeline, batch)
     picture, sound, mask = prompt_states(pipeline, batch.captions)
     timestep = sigma.flatten() * 1000
     video_velocity, audio_velocity = pipeline.transformer(
@@ -124,9 +146,26 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
         width=width,
         fps=FRAME_RATE,
         audio_num_frames=audio.shape[1],
+        video_coords=video_coords.to(device),
+        audio_coords=audio_coords.to(device),
         return_dict=False,
     )
     return (
         functional.mse_loss(video_velocity.float(), video_noise - video),
         functional.mse_loss(audio_velocity.float(), audio_noise - audio) * _AUDIO_WEIGHT,
+    )
+
+
+def _positions(pipeline: LTX2Pipeline, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Where and when the tokens of a batch are: (B, 3, N, 2) of the picture and (B, 1, T, 2) of the sound, as the
+    transformer would lay them out for the whole clip."""
+    frames, height, width = batch.video.shape[2:]
+    transformer, length = pipeline.transformer, batch.audio.shape[1]
+    first, heard = (int(last) for last in batch.begins.amax(0))
+    video = transformer.rope.prepare_video_coords(1, first + frames, height, width, "cpu", fps=FRAME_RATE)[0]
+    audio = transformer.audio_rope.prepare_audio_coords(1, heard + length, "cpu")[0]
+    grid = height * width
+    return (
+        torch.stack([video[:, at * grid : (at + frames) * grid] for at in batch.begins[:, 0].tolist()]),
+        torch.stack([audio[:, at : at + length] for at in batch.begins[:, 1].tolist()]),
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import NanoConfig, build
 from cameo.conditioning.attach import attach, conditioned
 from cameo.conditioning.types import IdentityFeatures
+from cameo.synth.clips import make_clip
 from cameo.training.audio_vae import spectral_error
 from cameo.training.base import without
-from cameo.training.flow import Batch, flow_loss
+from cameo.training.flow import Batch, Dataset, flow_loss
 from cameo.training.latents import new_adapter
+from cameo.training.shards import HELD_OUT
 from cameo.training.video_vae import fold_time, reconstruction_loss
 from cameo.training.vocoder import spectral_distance
 
@@ -44,7 +50,11 @@ def people(count: int) -> IdentityFeatures:
 
 def batch(count: int = 2) -> Batch:
     return Batch(
-        torch.randn(count, 128, 4, 4, 4), torch.randn(count, 50, 64), ['a person says "hello"'] * count, people(count)
+        torch.randn(count, 128, 4, 4, 4),
+        torch.randn(count, 50, 64),
+        ['a person says "hello"'] * count,
+        people(count),
+        torch.zeros(count, 2, dtype=torch.int64),
     )
 
 
@@ -86,10 +96,37 @@ def new_adapter_of(layers: int):
     return type(full)(**{k: v for k, v in full.config.items() if not k.startswith("_")} | {"num_layers": layers})
 
 
+def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CAMEO_EAGER", "1")
+    given, truth = people(1), make_clip(0, 0, seconds=0.1, size=16).truth
+    video, audio = torch.randn(2, 128, 4, 4, 4), torch.randn(2, 50, 64)
+    tensors = {"video": video, "audio": audio} | {f"features/{k}": v for k, v in given.tensors().items()}
+    save_file(tensors, tmp_path / "000000.safetensors", metadata={"truths": json.dumps([truth, truth])})
+    data, rng = Dataset(tmp_path, HELD_OUT), np.random.default_rng(0)
+    whole, moments = data.batch(3, rng), data.batch(48, rng, frames=1)
+    assert whole.video.shape[1:] == video.shape[1:] and whole.audio.shape[1:] == audio.shape[1:]
+    assert moments.video.shape == (48, 128, 1, 4, 4) and moments.audio.shape == (48, 12, 64)
+    for picture, sound, (at, heard) in zip(moments.video, moments.audio, moments.begins.tolist(), strict=True):
+        assert any(torch.equal(picture, clip[:, at : at + 1]) for clip in video)
+        assert any(torch.equal(sound, clip[heard : heard + 12]) for clip in audio)
+        # Four frames of 0.08, 0.64, 0.64 and 0.64 s beside latents of 0.04 s.
+        assert abs(heard * 0.04 - max(0, 0.64 * at - 0.56)) < 0.6
+    assert set(moments.begins[:, 0].tolist()) == {0, 1, 2, 3}
+
+    pipeline = build(NanoConfig(layers=1), ["a"])
+    seen = []
+    pipeline.transformer.rope.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    for one in (whole, moments):
+        flow_loss(pipeline, one, rng)
+    for place, (at, _) in zip(seen[1], moments.begins.tolist(), strict=True):
+        assert torch.equal(place, seen[0][0][:, 16 * at : 16 * at + 16])
+
+
 def test_dropping_leaves_out_what_is_known_and_nothing_else():
     given = batch(64)
     left = without(given, np.random.default_rng(0))
     assert torch.equal(left.video, given.video)
+    assert {without(given, np.random.default_rng(seed)).people.head_mask.shape[1] for seed in range(9)} == {1, 2}
     shares = {
         "text": np.mean([c == "" for c in left.captions]),
         "face": 1 - left.people.face_mask[:, 0].float().mean().item(),
