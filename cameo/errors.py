@@ -10,6 +10,7 @@
        │  └─ HandleTaken        handle_taken
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
+       │  ├─ RuleBroken         rule_broken
        │  ├─ Revoked            cameo_revoked
        │  ├─ AlreadyEnrolled    already_enrolled
        │  ├─ EnrollmentRefused  enrollment_barred
@@ -39,6 +40,7 @@ __all__ = [
     "PermissionDenied",
     "PromptInvalid",
     "Revoked",
+    "RuleBroken",
     "StoreBusy",
     "StoreDamaged",
     "StoreError",
@@ -89,6 +91,12 @@ class NotPermitted(CameoError):
 
 class PermissionDenied(NotPermitted):
     """No grant lets this user do this."""
+
+
+class RuleBroken(NotPermitted):
+    """The person never wants to appear in such a scene."""
+
+    code = "rule_broken"
 
 
 class Revoked(NotPermitted):

@@ -12,7 +12,7 @@ from cameo.vault import SceneRole
 if TYPE_CHECKING:
     from cameo.marks import Manifest
 
-__all__ = ["CheckResult", "SceneResult"]
+__all__ = ["CheckResult", "DeletedScene", "SceneResult"]
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,21 @@ class CheckResult:
             # Watermarks come with a later version; the field is part of the contract already.
             "mark": None,
         }
+
+
+@dataclass(frozen=True)
+class DeletedScene:
+    """What became of a scene somebody wanted gone.
+
+    Attributes:
+        sha256: hex digest of the file.
+        path: where it was written; None where that is not known any more.
+        deleted: whether that very file lay there and was deleted.
+    """
+
+    sha256: str
+    path: Path | None
+    deleted: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {"sha256": self.sha256, "path": str(self.path) if self.path else None, "deleted": self.deleted}

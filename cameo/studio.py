@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
@@ -23,12 +24,12 @@ import platformdirs
 from joserfc.util import urlsafe_b64decode
 
 from cameo import __version__
-from cameo.errors import HandleTaken, InputRefused, PermissionDenied, Revoked, UnknownHandle
-from cameo.results import CheckResult, SceneResult
+from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, UnknownHandle, UsageError
+from cameo.results import CheckResult, DeletedScene, SceneResult
+from cameo.rules import rule
 from cameo.script import parse
-from cameo.vault import CastEntry, Certificate, Lease, LedgerHead, Vault
+from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, Vault
 from cameo.vault.duplicates import with_guard
-from cameo.vault.grants import principal
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
 
@@ -203,13 +204,56 @@ class Studio:
         """The consent a person's identity rests on, as it is kept: with its assurance and the evidence of it."""
         return self.vault.consent(_handle(handle))
 
-    def allow(self, handle: str, *, user: str) -> CastEntry:
-        """Let a user put this person into scenes."""
-        return self.vault.allow(_handle(handle), user)
+    def allow(
+        self,
+        handle: str,
+        *,
+        user: str,
+        uses: Iterable[Use] = (),
+        scenes: int | None = None,
+        until: datetime | None = None,
+    ) -> CastEntry:
+        """Let a user put this person into scenes: so many, until then, for that; see ``Vault.allow``."""
+        return self.vault.allow(_handle(handle), user, uses=uses, scenes=scenes, until=until)
 
     def deny(self, handle: str, *, user: str) -> CastEntry:
         """Take that back."""
         return self.vault.deny(_handle(handle), user)
+
+    def may(
+        self, handle: str, *, user: str = "owner", purpose: Use = "generate", prompt: str | None = None
+    ) -> Permission:
+        """Whether a user may use this person now, without opening them; with a ``prompt``, for that scene."""
+        return self.vault.may(_handle(handle), user, purpose, prompt=prompt)
+
+    def forbid(self, handle: str, words: str) -> CastEntry:
+        """The person never wants to appear in this: a topic of ``cameo.rules.TOPICS``, or words."""
+        return self.vault.forbid(_handle(handle), rule(words))
+
+    def lift(self, handle: str, words: str) -> CastEntry:
+        """Take such a rule back."""
+        return self.vault.lift(_handle(handle), rule(words))
+
+    def uses(self, handle: str) -> History:
+        """Every scene with this person in it, and every time they were opened."""
+        return self.vault.history(_handle(handle))
+
+    def delete_scene(self, handle: str, sha256: str) -> DeletedScene:
+        """The person wants a scene gone: its file, where it still lies where it was written and is still that file,
+        and what is kept of it. Of copies made elsewhere nothing is known; ``check`` goes on telling them.
+
+        Raises:
+            UsageError: they are in no such scene.
+            InputRefused: the file is there and cannot be deleted.
+        """
+        record = self.vault.find_scene(sha256)
+        path = Path(record.detail.path) if record is not None and record.detail is not None else None
+        person = self.vault.show(_handle(handle)).identity_id
+        if record is None or person not in [role.identity_id for role in record.cast]:
+            raise UsageError(f"@{_handle(handle)} is in no scene {sha256[:80]}", hint=f"see: cameo uses {handle}")
+        gone = path is not None and _delete_if_it_is(path, sha256)
+        self.vault.forget_scene(_handle(handle), sha256)
+        return DeletedScene(sha256, path, gone)
 
     def revoke(self, handle: str, *, reason: str | None = None, never_again: bool = False) -> Certificate:
         """End an identity: its key is destroyed first, then everything else. There is no way back.
@@ -254,7 +298,7 @@ class Studio:
 
         Raises:
             PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
-            UnknownHandle, Revoked, PermissionDenied, ConsentExpired: refused.
+            UnknownHandle, Revoked, PermissionDenied, ConsentExpired, RuleBroken: refused.
             WeightsMissing: the model is not on this machine.
         """
         from cameo.scene import check_target
@@ -266,7 +310,9 @@ class Studio:
         _require_within("identity scale", identity_scale, 0.0, _STRONGEST)
         _require_within("seed", seed, 0, 2**63 - 1)
         with ExitStack() as stack:
-            leases = [stack.enter_context(self.vault.lease(role.handle, user=user)) for role in script.cast]
+            leases = [
+                stack.enter_context(self.vault.lease(role.handle, user=user, prompt=prompt)) for role in script.cast
+            ]
             tell("opening the model", 0.0)
             began = time.perf_counter()
             backbone = self._backbone(model)
@@ -369,19 +415,15 @@ class Studio:
             )
 
     def _require_still_allowed(self, leases: Sequence[Lease]) -> None:
-        """What a lease was given for, asked again. A no by name to one of everybody is seen at the next lease."""
+        """What a lease was given for, asked again."""
         for lease in leases:
-            entry = self.vault.show(lease.handle)
-            if entry.identity_id != lease.identity_id or entry.status == "revoked":
-                raise Revoked(f"@{lease.handle} was revoked while the scene was made; it is not written")
-            if entry.status == "expired":
-                raise ConsentExpired(
-                    f"the consent of @{lease.handle} ended while the scene was made; it is not written"
-                )
-            if not {principal(lease.user), "everyone"} & set(entry.grants):
-                raise PermissionDenied(
-                    f"@{lease.handle} denied {lease.user} while the scene was made; it is not written"
-                )
+            try:
+                lease.require_open()
+                self.vault.require_still(lease)
+            except (NotPermitted, ConsentExpired) as refusal:
+                raise type(refusal)(
+                    f"while the scene was made: {refusal.message}; it is not written", hint=refusal.hint
+                ) from None
 
     def _sign(self, plain: Path, marked: Path, leases: Sequence[Lease], *, model: str, seed: int) -> str:
         from cameo.marks import cast_assertion, embed
@@ -392,6 +434,20 @@ class Studio:
         embed(plain, marked, cast_assertion(people, model=name, seed=seed), self.authority, version=__version__)
         with marked.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
+
+
+def _delete_if_it_is(path: Path, sha256: str) -> bool:
+    """Whether that very file was there; then it is no more."""
+    try:
+        with path.open("rb") as file:
+            if file_digest(file, "sha256").hexdigest() != sha256:
+                return False
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise InputRefused(f"{path} cannot be deleted: {error.strerror}") from None
+    return True
 
 
 def _handle(handle: str) -> str:

@@ -1,4 +1,4 @@
-"""``cameo enroll``, ``cast``, ``show``, ``allow``, ``deny``, ``revoke``, ``unbar``: the people of this home."""
+"""``cameo enroll``, ``cast``, ``show``, ``revoke``, ``unbar``: the people of this home."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.table import Table
 
 from cameo.cli.consent import consent_summary
 from cameo.cli.interrupts import heed, too_late
-from cameo.cli.options import Command, Handle, User, split
+from cameo.cli.options import Command, Handle, split
+from cameo.cli.permissions import limits
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.errors import EnrollmentRefused
 from cameo.studio import KEEPING, Studio
@@ -28,7 +29,7 @@ __all__ = ["register"]
 
 
 def register(root: typer.Typer) -> None:
-    for command in (enroll, cast, show, allow, deny, revoke, unbar):
+    for command in (enroll, cast, show, revoke, unbar):
         root.command(cls=Command)(command)
 
 
@@ -156,16 +157,6 @@ def show(handle: Handle) -> Answer:
     return Answer(entry.model_dump(mode="json"), (f"@{entry.handle}: {_standing(entry)}", *_about(entry)))
 
 
-def allow(handle: Handle, user: User) -> Answer:
-    """Let a user put this person into scenes."""
-    return _grants(Studio().allow(handle, user=user))
-
-
-def deny(handle: Handle, user: User) -> Answer:
-    """Take that back."""
-    return _grants(Studio().deny(handle, user=user))
-
-
 def revoke(
     handle: Handle,
     reason: Annotated[str | None, typer.Option("--reason", help="Goes into the certificate.")] = None,
@@ -220,11 +211,6 @@ def _kept(certificate: Certificate) -> tuple[str, ...]:
 
 def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
-def _grants(entry: CastEntry) -> Answer:
-    payload = {"handle": entry.handle, "grants": list(entry.grants)}
-    return Answer(payload, (f"@{entry.handle} may be used by: {', '.join(entry.grants)}",))
 
 
 def _standing(entry: CastEntry) -> str:
@@ -287,7 +273,9 @@ def _about(entry: CastEntry) -> list[str]:
         how = f" from a {entry.consent.capture}" if entry.consent.capture == "camera" else ""
         lines.append(f"  for    {', '.join(entry.consent.uses)}")
         lines.append(f"  by     consent {entry.consent_id}, {entry.consent.assurance}{how}")
-        lines.append(f"  users  {', '.join(entry.grants)}")
+        lines += [f"  users  {', '.join(entry.grants)}", *(f"         {line}" for line in limits(entry))]
+        if entry.rules:
+            lines.append(f"  never  {'; '.join(entry.rules)}")
     lines.append(f"  in     {entry.uses} scenes")
     return lines
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cameo.errors import AlreadyEnrolled, EnrollmentRefused, HandleTaken, Revoked
 from cameo.vault.cipher import seal
 from cameo.vault.duplicates import Duplicates
-from cameo.vault.entries import Summary
+from cameo.vault.entries import Summary, Terms
 from cameo.vault.grants import set_grant
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Ledger, Owner
@@ -139,7 +139,7 @@ def admit(
     sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
     session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])
     for who in consent.grants:
-        set_grant(session, master, owner, who, allowed=True)
+        set_grant(session, master, owner, Terms(principal=who, allowed=True))
     duplicates.remember(session, identity)
     detail = {"consent_id": owner.consent_id} | ({"again": " ".join(despite)} if despite else {})
     ledger.append(session, "put", detail, at=at, owner=owner)

@@ -6,13 +6,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from enroll.consent import Assurance, ConsentRecord, Scope, Use
 from enroll.evidence import Capture
+from enroll.fields import Moment
 from enroll.identity import Coverage, Identity, Modality
 
-__all__ = ["CastEntry", "ConsentSummary", "EmbeddingSummary", "LedgerHead", "SceneRecord", "SceneRole", "Summary"]
+__all__ = [
+    "CastEntry",
+    "ConsentSummary",
+    "EmbeddingSummary",
+    "History",
+    "LedgerHead",
+    "Opening",
+    "Permission",
+    "SceneRecord",
+    "SceneRole",
+    "Summary",
+    "Terms",
+]
 
 Status = Literal["active", "expired", "revoked"]
 RoleStatus = Literal["in_force", "expired", "revoked", "unknown"]
@@ -93,6 +106,33 @@ class ConsentSummary(BaseModel):
         )
 
 
+class Terms(BaseModel):
+    """One answer: a yes and how far it goes, or a no.
+
+    Attributes:
+        principal: ``owner``, ``everyone`` or ``user:NAME``.
+        allowed: False is a no.
+        uses: what for; empty for all that the person consented to.
+        scenes: how many may be made on it; None for any number.
+        until: UTC, when it ends; None: with the consent.
+        made: scenes made on it so far.
+    """
+
+    model_config = _FROZEN
+
+    principal: str
+    allowed: bool
+    uses: tuple[Use, ...] = ()
+    scenes: int | None = Field(default=None, ge=1)
+    until: Moment | None = None
+    made: int = Field(default=0, ge=0)
+
+    @property
+    def left(self) -> int | None:
+        """Scenes that may still be made on it; None for any number."""
+        return None if self.scenes is None else max(0, self.scenes - self.made)
+
+
 class CastEntry(BaseModel):
     """One person in the vault.
 
@@ -102,6 +142,8 @@ class CastEntry(BaseModel):
         handle: as used in prompts, without ``@``.
         revoked: when the key was destroyed; None while it exists.
         grants: who may use the identity now: ``owner``, ``everyone``, ``user:NAME``.
+        terms: every answer given, with its limits; a no and what is over are among them.
+        rules: what the owner never wants to appear in; see ``cameo.rules``.
         uses: in how many scenes the person is.
     """
 
@@ -119,6 +161,8 @@ class CastEntry(BaseModel):
     consent_id: str
     consent: ConsentSummary | None = None
     grants: tuple[str, ...] = ()
+    terms: tuple[Terms, ...] = ()
+    rules: tuple[str, ...] = ()
     uses: int = 0
 
 
@@ -161,6 +205,49 @@ class SceneRecord(BaseModel):
     created: datetime
     cast: tuple[SceneRole, ...]
     detail: SceneDetail | None
+
+
+class Opening(BaseModel):
+    """One time that somebody's identity was opened; a scene may have come of it or not."""
+
+    model_config = _FROZEN
+
+    at: datetime
+    user: str
+    purpose: Use
+
+
+class History(BaseModel):
+    """Everything that was done with one living person.
+
+    Attributes:
+        scenes: oldest first.
+        openings: every lease on their identity, oldest first.
+    """
+
+    model_config = _FROZEN
+
+    scenes: tuple[SceneRecord, ...]
+    openings: tuple[Opening, ...]
+
+
+class Permission(BaseModel):
+    """Whether a user may, now; asking leaves no trace and opens nothing.
+
+    Attributes:
+        code, message, hint: as the refusal would have them; empty where the user may.
+        until: when it ends, UTC; None where they may not.
+        scenes_left: how many scenes; None for any number.
+    """
+
+    model_config = _FROZEN
+
+    allowed: bool
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    until: datetime | None = None
+    scenes_left: int | None = None
 
 
 class LedgerHead(BaseModel):

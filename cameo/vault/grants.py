@@ -1,37 +1,46 @@
-"""Who may use an identity. The owner always may; anyone else by name, or as everyone. A no by name beats everyone.
+"""Who may use an identity, for what, until when and how often.
 
-Users name themselves on the command line of the machine the vault is on: grants keep honest people apart. Whoever can
-read the vault's folder and its master key is the operator, and no grant stands in their way.
+The owner always may; anyone else by name, or as everyone. A no by name beats everyone.
+
+A grant narrows what the person consented to and never widens it. Users name themselves on the command line of the
+machine the vault is on: grants keep honest people apart. Whoever can read the vault's folder and its master key is the
+operator, and no grant stands in their way.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cameo.errors import UsageError
+from cameo.errors import PermissionDenied, UsageError
 from cameo.vault.cipher import open_sealed, seal
+from cameo.vault.entries import Terms
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Owner
 from cameo.vault.schema import Grant
+from enroll.consent import ConsentRecord, Use
+from enroll.fields import spell
 
-__all__ = ["OWNER", "may", "principal", "read_grants", "set_grant", "standing"]
+__all__ = [
+    "OWNER",
+    "principal",
+    "read_grants",
+    "require_granted",
+    "require_narrower",
+    "ruling",
+    "set_grant",
+    "spend",
+    "standing",
+]
 
 OWNER: Final = "owner"
 _EVERYONE: Final = "everyone"
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    principal: str
-    allowed: bool
 
 
 def principal(user: str) -> str:
@@ -48,10 +57,28 @@ def principal(user: str) -> str:
     return f"user:{name}"
 
 
-def set_grant(session: Session, master: MasterKey, owner: Owner, who: str, *, allowed: bool) -> None:
-    """Write yes or no for one principal, over what was there."""
-    tag = master.tag("grant", owner.identity_id, who)
-    sealed = seal(owner.key, _Answer(principal=who, allowed=allowed).model_dump_json().encode(), owner.context("grant"))
+def require_narrower(terms: Terms, consent: ConsentRecord) -> None:
+    """
+    Raises:
+        UsageError: the grant reaches beyond the consent.
+    """
+    beyond = [use for use in terms.uses if use not in consent.uses]
+    if beyond:
+        raise UsageError(
+            f"@{consent.handle} consented to {', '.join(consent.uses)}, not to {', '.join(beyond)}",
+            hint="a grant narrows what was consented to",
+        )
+    if terms.until is not None and not consent.created <= terms.until <= consent.valid_until:
+        raise UsageError(
+            f"a grant until {spell(terms.until)} does not lie within the consent of @{consent.handle}",
+            hint=f"it ends {spell(consent.valid_until)}",
+        )
+
+
+def set_grant(session: Session, master: MasterKey, owner: Owner, terms: Terms) -> None:
+    """Write the answer to one principal, over what was there."""
+    tag = master.tag("grant", owner.identity_id, terms.principal)
+    sealed = seal(owner.key, terms.model_dump_json().encode(), owner.context("grant"))
     row = session.scalars(select(Grant).where(Grant.identity_id == owner.identity_id, Grant.tag == tag)).first()
     if row is None:
         session.add(Grant(identity_id=owner.identity_id, tag=tag, sealed=sealed))
@@ -60,19 +87,51 @@ def set_grant(session: Session, master: MasterKey, owner: Owner, who: str, *, al
     session.flush()
 
 
-def read_grants(session: Session, owner: Owner) -> dict[str, bool]:
+def read_grants(session: Session, owner: Owner) -> dict[str, Terms]:
     """Every answer by principal, in the order they were first given."""
     rows = session.scalars(select(Grant).where(Grant.identity_id == owner.identity_id).order_by(Grant.id))
-    answers = [_Answer.model_validate_json(open_sealed(owner.key, row.sealed, owner.context("grant"))) for row in rows]
-    return {answer.principal: answer.allowed for answer in answers}
+    answers = [Terms.model_validate_json(open_sealed(owner.key, row.sealed, owner.context("grant"))) for row in rows]
+    return {answer.principal: answer for answer in answers}
 
 
-def may(grants: Mapping[str, bool], user: str) -> bool:
-    """Whether these grants let the user use the identity."""
+def ruling(grants: Mapping[str, Terms], user: str) -> Terms | None:
+    """The answer that counts for a user; None where there is none."""
     who = principal(user)
-    return who == OWNER or grants.get(who, grants.get(_EVERYONE, False))
+    if who == OWNER:
+        return Terms(principal=OWNER, allowed=True)
+    return grants.get(who, grants.get(_EVERYONE))
 
 
-def standing(grants: Mapping[str, bool]) -> tuple[str, ...]:
-    """Those who may, the owner first."""
-    return (OWNER, *(who for who, allowed in grants.items() if allowed and who != OWNER))
+def require_granted(grants: Mapping[str, Terms], user: str, purpose: Use, *, handle: str, now: datetime) -> Terms:
+    """The grant on which a user may act now.
+
+    Raises:
+        PermissionDenied: there is none, or it is over, used up, or for something else. The message says which.
+    """
+    terms = ruling(grants, user)
+    asks = f"their owner can: cameo allow {handle} --user {user[:80]}"
+    if terms is None or not terms.allowed:
+        raise PermissionDenied(f"@{handle} has not allowed {user[:80]}", hint=asks)
+    if terms.uses and purpose not in terms.uses:
+        raise PermissionDenied(f"@{handle} allowed {user[:80]} to {', '.join(terms.uses)}, not to {purpose}", hint=asks)
+    if terms.until is not None and now >= terms.until:
+        raise PermissionDenied(f"@{handle} allowed {user[:80]} until {spell(terms.until)}", hint=asks)
+    if terms.left == 0:
+        raise PermissionDenied(f"@{handle} allowed {user[:80]} {_scenes(terms)}, and they are made", hint=asks)
+    return terms
+
+
+def spend(session: Session, master: MasterKey, owner: Owner, terms: Terms) -> None:
+    """Count one scene made on a grant."""
+    if terms.principal != OWNER:
+        set_grant(session, master, owner, terms.model_copy(update={"made": terms.made + 1}))
+
+
+def standing(grants: Iterable[Terms], now: datetime) -> tuple[str, ...]:
+    """Those who may do something now, the owner first."""
+    others = (terms for terms in grants if terms.principal != OWNER and terms.allowed and terms.left != 0)
+    return (OWNER, *(terms.principal for terms in others if terms.until is None or now < terms.until))
+
+
+def _scenes(terms: Terms) -> str:
+    return "one scene" if terms.scenes == 1 else f"{terms.scenes} scenes"

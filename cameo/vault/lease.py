@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -20,6 +21,8 @@ LEASE_LIFE: Final = timedelta(hours=1)
 class Lease:
     """``with vault.lease("ada", user="bob") as lease: … lease.identity …``
 
+    It is good in the process that asked for it and in no fork of it.
+
     THE ARRAYS OF ``identity`` ARE ZEROED WHEN THE BLOCK ENDS: copy into the model, not out of the block.
 
     Attributes:
@@ -33,6 +36,7 @@ class Lease:
     ) -> None:
         self._identity: Identity | None = identity
         self._clock = clock
+        self._process = os.getpid()
         self.handle = identity.handle
         self.identity_id = identity.identity_id
         self.consent_id = identity.consent_id
@@ -48,13 +52,17 @@ class Lease:
         """The person, while the lease runs.
 
         Raises:
-            PermissionDenied: it ended or expired.
+            PermissionDenied: it ended or expired, or this is another process than it was given to.
         """
-        if self._clock() >= self.expires:
+        if os.getpid() != self._process or self._clock() >= self.expires:
             self.close()
         if self._identity is None:
             raise PermissionDenied(f"the lease on @{self.handle} has ended", hint="ask the vault for a new one")
         return self._identity
+
+    def require_open(self) -> None:
+        """Raises PermissionDenied as ``identity`` does."""
+        _ = self.identity
 
     def close(self) -> None:
         """Zero every embedding, crop and sample, and let go. Again does nothing."""

@@ -11,9 +11,10 @@ from cameo.errors import Revoked, StoreDamaged, UnknownHandle
 from cameo.vault.blobs import Blobs
 from cameo.vault.cipher import open_sealed, wipe
 from cameo.vault.entries import CastEntry, ConsentSummary, SceneRole, Summary
-from cameo.vault.grants import read_grants, standing
+from cameo.vault.grants import OWNER, read_grants, standing
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Owner
+from cameo.vault.rules import read_rules
 from cameo.vault.schema import Consent, IdentityRow, SceneUse, Tombstone
 from enroll.consent import HANDLE, ConsentRecord
 from enroll.identity import Identity
@@ -100,6 +101,7 @@ class People:
     def entry(self, session: Session, row: IdentityRow, now: datetime) -> CastEntry:
         owner = self.owner(row)
         summary, consent = self.summary(row, owner), self.consent(session, owner)
+        grants = read_grants(session, owner).values()
         return CastEntry(
             identity_id=row.identity_id,
             handle=summary.handle,
@@ -111,7 +113,9 @@ class People:
             coverage=summary.coverage,
             consent_id=row.consent_id,
             consent=ConsentSummary.of(consent),
-            grants=standing(read_grants(session, owner)),
+            grants=standing(grants, now),
+            terms=tuple(terms for terms in grants if terms.principal != OWNER),
+            rules=read_rules(session, owner),
             uses=_scenes_with(session, row.identity_id),
         )
 

@@ -12,7 +12,7 @@ from cameo.vault.entries import SceneDetail
 from cameo.vault.ledger import Owner
 from cameo.vault.schema import Scene, SceneUse
 
-__all__ = ["add_scene", "forget_details", "latest_scene", "read_detail", "uses_of"]
+__all__ = ["add_scene", "forget_details", "forget_scene", "latest_scene", "read_detail", "scenes_with", "uses_of"]
 
 
 def add_scene(session: Session, owners: Sequence[Owner], sha256: str, detail: SceneDetail, *, at: int) -> None:
@@ -32,6 +32,12 @@ def latest_scene(session: Session, sha256: str) -> Scene | None:
     return session.scalars(select(Scene).where(Scene.sha256 == sha256).order_by(Scene.id.desc())).first()
 
 
+def scenes_with(session: Session, identity_id: str) -> list[Scene]:
+    """Oldest first."""
+    theirs = select(SceneUse.scene_id).where(SceneUse.identity_id == identity_id)
+    return list(session.scalars(select(Scene).where(Scene.id.in_(theirs)).order_by(Scene.id)))
+
+
 def uses_of(session: Session, scene: Scene) -> list[SceneUse]:
     return list(session.scalars(select(SceneUse).where(SceneUse.scene_id == scene.id).order_by(SceneUse.position)))
 
@@ -47,6 +53,15 @@ def forget_details(session: Session, identity_id: str) -> None:
     """Empty what is sealed of every scene this person is in. Without their key it was unreadable already."""
     theirs = select(SceneUse.scene_id).where(SceneUse.identity_id == identity_id)
     session.execute(update(Scene).where(Scene.id.in_(theirs)).values(sealed=None))
+
+
+def forget_scene(session: Session, identity_id: str, sha256: str) -> bool:
+    """Empty what is sealed of every making of one file with this person; whether there was any."""
+    scenes = [scene for scene in scenes_with(session, identity_id) if scene.sha256 == sha256]
+    for scene in scenes:
+        scene.sealed = None
+    session.flush()
+    return bool(scenes)
 
 
 def _key(owners: Sequence[Owner]) -> bytes:

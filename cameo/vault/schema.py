@@ -19,6 +19,7 @@ __all__ = [
     "IdentityRow",
     "LedgerRow",
     "Meta",
+    "Rule",
     "Scene",
     "SceneUse",
     "Sketch",
@@ -81,6 +82,18 @@ class Grant(Base):
     """One yes or no for one principal; ``sealed`` holds both, ``tag`` is for finding it."""
 
     __tablename__ = "grants"
+    __table_args__ = (UniqueConstraint("identity_id", "tag"), _STRICT)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[str] = mapped_column(index=True)
+    tag: Mapped[bytes]
+    sealed: Mapped[bytes]
+
+
+class Rule(Base):
+    """What a person never wants to appear in; ``tag`` is for finding it."""
+
+    __tablename__ = "rules"
     __table_args__ = (UniqueConstraint("identity_id", "tag"), _STRICT)
 
     id: Mapped[int] = mapped_column(primary_key=True)

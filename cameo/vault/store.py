@@ -8,6 +8,7 @@ home/
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -16,10 +17,20 @@ from pathlib import Path
 from typing import Final
 
 from joserfc.jwk import OKPKey
+from pydantic import ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, StoreFull, UnknownHandle, UsageError
+from cameo.errors import (
+    NotPermitted,
+    PermissionDenied,
+    Revoked,
+    StoreBusy,
+    StoreDamaged,
+    StoreFull,
+    UnknownHandle,
+    UsageError,
+)
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
@@ -27,16 +38,37 @@ from cameo.vault.challenges import require_unused, use
 from cameo.vault.cipher import random_key, seal, wipe
 from cameo.vault.database import Database
 from cameo.vault.duplicates import Duplicates
-from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord, SceneRole
-from cameo.vault.grants import OWNER, may, principal, read_grants, set_grant
+from cameo.vault.entries import (
+    CastEntry,
+    History,
+    LedgerHead,
+    Permission,
+    SceneDetail,
+    SceneRecord,
+    SceneRole,
+    Terms,
+)
+from cameo.vault.grants import (
+    OWNER,
+    principal,
+    read_grants,
+    require_granted,
+    require_narrower,
+    set_grant,
+    spend,
+)
+from cameo.vault.history import openings
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.opening import unlock, upgrade
 from cameo.vault.people import People, moment
+from cameo.vault.permission import Permit, permit
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
-from cameo.vault.scenes import add_scene, latest_scene, read_detail, uses_of
-from cameo.vault.schema import IdentityRow, Tombstone
+from cameo.vault.rules import add_rule, drop_rule
+from cameo.vault.scenes import add_scene, forget_scene, latest_scene, read_detail, scenes_with, uses_of
+from cameo.vault.schema import IdentityRow, Scene, Tombstone
 from enroll.consent import ConsentRecord, Use
+from enroll.errors import ConsentExpired, ConsentInvalid
 from enroll.identity import Identity
 from enroll.signature import thumbprint
 
@@ -182,36 +214,85 @@ class Vault:
         with self._database.transaction() as session:
             return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
 
-    def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate") -> Lease:
+    def lease(self, handle: str, user: str = OWNER, purpose: Use = "generate", *, prompt: str | None = None) -> Lease:
         """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.
 
+        Args:
+            prompt: what is to be made; None where there is no prompt. Their rules are held against it.
+
         Raises:
-            Revoked, UnknownHandle, ConsentExpired, PermissionDenied: refused.
+            Revoked, UnknownHandle, ConsentExpired, PermissionDenied, RuleBroken: refused.
         """
         now = self._clock()
         with self._database.transaction() as session:
-            row = self._people.alive(session, handle)
-            owner = self._people.owner(row)
-            consent = self._people.consent(session, owner)
-            consent.verify(now=now, trusted=self.trusted, handle=handle)
-            if purpose not in consent.uses:
-                raise PermissionDenied(
-                    f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
-                    hint=f"ask them for a consent with --use {purpose}",
-                )
-            if not may(read_grants(session, owner), user):
-                raise PermissionDenied(
-                    f"@{handle} has not allowed {user[:80]}",
-                    hint=f"their owner can: cameo allow {handle} --user {user[:80]}",
-                )
-            identity = self._people.identity(row, self._blobs)
-            self._ledger.append(session, "lease", {"user": user, "purpose": purpose}, at=_seconds(now), owner=owner)
-        expires = min(now + LEASE_LIFE, consent.valid_until)
+            permitted = self._permit(session, handle, user, purpose, prompt)
+            identity = self._people.identity(permitted.row, self._blobs)
+            detail = {"user": user, "purpose": purpose}
+            self._ledger.append(session, "lease", detail, at=_seconds(now), owner=permitted.owner)
+        expires = min(now + LEASE_LIFE, permitted.until)
         return Lease(identity, user=user, purpose=purpose, expires=expires, clock=self._clock)
 
-    def allow(self, handle: str, user: str) -> CastEntry:
-        """Let a user (or ``everyone``) use a person's identity."""
-        return self._grant(handle, user, allowed=True)
+    def may(
+        self, handle: str, user: str = OWNER, purpose: Use = "generate", *, prompt: str | None = None
+    ) -> Permission:
+        """What ``lease`` would say, without opening anybody."""
+        with self._database.transaction() as session:
+            try:
+                permitted = self._permit(session, handle, user, purpose, prompt)
+            except (NotPermitted, ConsentExpired, ConsentInvalid) as refusal:
+                return Permission(allowed=False, code=refusal.code, message=refusal.message, hint=refusal.hint)
+        return Permission(allowed=True, until=permitted.until, scenes_left=permitted.terms.left)
+
+    def require_still(self, lease: Lease) -> None:
+        """Whether what a lease was given for would be given again, to the same person.
+
+        Raises:
+            Revoked, ConsentExpired, PermissionDenied: it would not.
+        """
+        with self._database.transaction() as session:
+            row = self._people.find(session, lease.handle)
+            if row.identity_id != lease.identity_id:
+                raise Revoked(f"@{lease.handle} was revoked", hint="only a new clip can bring them back")
+            self._permit(session, lease.handle, lease.user, lease.purpose, None)
+
+    def allow(
+        self,
+        handle: str,
+        user: str,
+        *,
+        uses: Iterable[Use] = (),
+        scenes: int | None = None,
+        until: datetime | None = None,
+    ) -> CastEntry:
+        """Let a user (or ``everyone``) use a person's identity, in place of what they were allowed before.
+
+        Args:
+            uses: what for; empty for all the person consented to.
+            scenes: how many may be made; None for any number.
+            until: when it ends; None: with the consent.
+
+        Raises:
+            UsageError: that reaches beyond the consent, or the owner is to be limited.
+        """
+        try:
+            terms = Terms(principal=principal(user), allowed=True, uses=tuple(uses), scenes=scenes, until=until)
+        except ValidationError as error:
+            raise UsageError(f"this makes no grant: {error.errors()[0]['msg']}") from None
+        if terms.principal == OWNER and (terms.uses or terms.scenes or terms.until):
+            raise UsageError("the owner always may", hint="limits are for others")
+        return self._grant(handle, terms)
+
+    def forbid(self, handle: str, rule: str) -> CastEntry:
+        """The person never wants to appear in this; ``rule`` as ``cameo.rules.rule`` gives it."""
+        return self._rule(handle, rule, kept=True)
+
+    def lift(self, handle: str, rule: str) -> CastEntry:
+        """Take such a rule back.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return self._rule(handle, rule, kept=False)
 
     def deny(self, handle: str, user: str) -> CastEntry:
         """Take it back. A no by name holds against ``everyone``.
@@ -221,7 +302,7 @@ class Vault:
         """
         if principal(user) == OWNER:
             raise UsageError("the owner always may", hint=f"to end it for everybody: cameo revoke {handle}")
-        return self._grant(handle, user, allowed=False)
+        return self._grant(handle, Terms(principal=principal(user), allowed=False))
 
     def record_scene(
         self,
@@ -242,7 +323,8 @@ class Vault:
             identities: the ``identity_id`` of each lease, in the order of the prompt.
 
         Raises:
-            Revoked: someone in it revoked while it was made. The caller destroys the file.
+            Revoked, PermissionDenied: someone in it revoked, or denied it, while it was made, or the last scene of
+                their grant was made meanwhile. The caller destroys the file.
         """
         if not _SHA256.fullmatch(sha256):
             raise UsageError(f"a scene is named by its SHA-256 in hex, got {sha256[:80]!r}")
@@ -250,11 +332,16 @@ class Vault:
         detail = SceneDetail(
             path=_storable(str(path)), user=user, prompt=_storable(prompt), seed=seed, model=model, purpose=purpose
         )
-        at = _seconds(self._clock())
+        now = self._clock()
+        at = _seconds(now)
         with self._database.transaction() as session:
             owners = [self._owner_in_scene(session, identity_id) for identity_id in dict.fromkeys(identities)]
             if not owners:
                 raise UsageError("a scene has at least one person")
+            for owner in owners:
+                handle = self._people.summary(session.get_one(IdentityRow, owner.identity_id), owner).handle
+                terms = require_granted(read_grants(session, owner), user, purpose, handle=handle, now=now)
+                spend(session, self._secrets.master, owner, terms)
             add_scene(session, owners, sha256, detail, at=at)
             for owner in owners:
                 self._ledger.append(session, "scene", {"sha256": sha256, "user": user}, at=at, owner=owner)
@@ -264,6 +351,32 @@ class Vault:
         """The scene with this digest and how everyone in it stands now; None when it was not made here."""
         with self._database.transaction() as session:
             return self._read_scene(session, sha256) if latest_scene(session, sha256) else None
+
+    def history(self, handle: str) -> History:
+        """Every scene with one living person in it, and every time they were opened.
+
+        Raises:
+            Revoked, UnknownHandle: there is nothing left to tell.
+        """
+        with self._database.transaction() as session:
+            owner = self._people.owner(self._people.alive(session, handle))
+            scenes = tuple(self._scene_record(session, scene) for scene in scenes_with(session, owner.identity_id))
+            return History(scenes=scenes, openings=openings(session, owner))
+
+    def forget_scene(self, handle: str, sha256: str) -> None:
+        """Destroy what is kept of a scene with this person: prompt, path, user. Its digest stays, so that a copy is
+        still known for what it is.
+
+        Raises:
+            Revoked, UnknownHandle: there is no such person.
+            UsageError: they are in no scene of that digest.
+        """
+        with self._database.transaction() as session:
+            owner = self._people.owner(self._people.alive(session, handle))
+            if not forget_scene(session, owner.identity_id, sha256):
+                raise UsageError(f"@{handle} is in no scene {sha256[:80]}", hint=f"see: cameo uses {handle}")
+            self._ledger.append(session, "unscene", {"sha256": sha256}, at=_seconds(self._clock()), owner=owner)
+        self._database.compact()
 
     def scene_cast(self, consent_ids: Iterable[str]) -> tuple[SceneRole, ...]:
         """How the people behind these consents (as a scene's manifest names them) stand now."""
@@ -347,16 +460,36 @@ class Vault:
     def _purge(self, identity_id: str) -> Certificate:
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
-    def _grant(self, handle: str, user: str, *, allowed: bool) -> CastEntry:
-        who = principal(user)
+    def _permit(self, session: Session, handle: str, user: str, purpose: Use, prompt: str | None) -> Permit:
+        return permit(
+            session, self._people, handle, user, purpose, prompt=prompt, trusted=self.trusted, now=self._clock()
+        )
+
+    def _grant(self, handle: str, terms: Terms) -> CastEntry:
         now = self._clock()
         with self._database.transaction() as session:
             row = self._people.alive(session, handle)
             owner = self._people.owner(row)
-            set_grant(session, self._secrets.master, owner, who, allowed=allowed)
-            self._ledger.append(
-                session, "allow" if allowed else "deny", {"principal": who}, at=_seconds(now), owner=owner
+            if terms.allowed:
+                require_narrower(terms, self._people.consent(session, owner))
+            set_grant(session, self._secrets.master, owner, terms)
+            detail = terms.model_dump(
+                mode="json", include={"principal", "uses", "scenes", "until"}, exclude_defaults=True
             )
+            written = {name: value if isinstance(value, str) else json.dumps(value) for name, value in detail.items()}
+            self._ledger.append(session, "allow" if terms.allowed else "deny", written, at=_seconds(now), owner=owner)
+            return self._people.entry(session, row, now)
+
+    def _rule(self, handle: str, rule: str, *, kept: bool) -> CastEntry:
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            owner = self._people.owner(row)
+            if kept:
+                add_rule(session, self._secrets.master, owner, rule)
+            elif not drop_rule(session, self._secrets.master, owner, rule):
+                raise UsageError(f"@{handle} has no such rule", hint=f"see: cameo show {handle}")
+            self._ledger.append(session, "forbid" if kept else "lift", {"rule": rule}, at=_seconds(now), owner=owner)
             return self._people.entry(session, row, now)
 
     def _owner_in_scene(self, session: Session, identity_id: str) -> Owner:
@@ -369,11 +502,14 @@ class Vault:
         scene = latest_scene(session, sha256)
         if scene is None:
             raise StoreDamaged(f"scene {sha256} is missing")
+        return self._scene_record(session, scene)
+
+    def _scene_record(self, session: Session, scene: Scene) -> SceneRecord:
         uses = uses_of(session, scene)
         rows = [session.get(IdentityRow, use.identity_id) for use in uses]
         owners = [self._people.owner(row) for row in rows if row is not None]
         return SceneRecord(
-            sha256=sha256,
+            sha256=scene.sha256,
             created=moment(scene.created),
             cast=tuple(self._people.role(session, use.consent_id, self._clock()) for use in uses),
             # Between the destruction of one person's key and the purge, the detail is there and cannot be opened.

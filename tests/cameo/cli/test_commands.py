@@ -49,7 +49,10 @@ def test_the_life_of_a_person(cameo, enrolled, tiny_model: Path, tmp_path: Path)
     record = enrolled("ada")
     assert [entry["handle"] for entry in cameo("cast", "--json").json["cast"]] == ["ada"]
     assert "@ada" in cameo("cast").out
-    assert cameo("allow", "ada", "--user", "bob", "--json").json == {"handle": "ada", "grants": ["owner", "user:bob"]}
+    allowed = cameo("allow", "ada", "--user", "bob", "--scenes", "1", "--until", "30d", "--json").json
+    assert allowed["grants"] == ["owner", "user:bob"]
+    assert (allowed["terms"][0]["scenes"], allowed["terms"][0]["made"]) == (1, 0)
+    assert cameo("may", "ada", "--user", "bob", "--json").json["scenes_left"] == 1
 
     scene = tmp_path / "scene.mp4"
     words = ("generate", '@ada says "hello" by the sea', "-o", scene, "--user", "bob", "--seed", "3")

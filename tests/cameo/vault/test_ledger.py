@@ -18,7 +18,7 @@ DIGEST = "a1" * 32
 @pytest.fixture
 def busy(vault, ada, person):
     """A vault in which something of everything happened: 11 lines."""
-    grace, consent = person("grace", seed=2)
+    grace, consent = person("grace", seed=2, grants=("owner", "user:bob"))
     vault.put(grace, consent)
     for _ in range(2):
         vault.lease("grace").close()

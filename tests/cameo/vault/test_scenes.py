@@ -25,7 +25,7 @@ def record(vault, *identities, sha256=DIGEST, **changes):
 
 
 def test_a_scene_with_somebody_who_left_is_not_recorded(vault, ada, person) -> None:
-    grace, consent = person("grace", seed=2)
+    grace, consent = person("grace", seed=2, grants=("owner", "user:bob"))
     vault.put(grace, consent)
     vault.revoke("ada")
     with pytest.raises(Revoked):
@@ -41,7 +41,7 @@ def test_bad_words(vault, ada) -> None:
 
 
 def test_a_scene_is_found_with_everything(vault, ada, person, clock) -> None:
-    grace, consent = person("grace", seed=2, valid_days=10)
+    grace, consent = person("grace", seed=2, valid_days=10, grants=("owner", "user:bob"))
     vault.put(grace, consent)
     made = record(vault, grace, ada[0], grace)
     assert Vault(vault.home, clock=clock).find_scene(DIGEST) == made
@@ -61,7 +61,7 @@ def test_a_scene_is_found_with_everything(vault, ada, person, clock) -> None:
 
 
 def test_when_one_leaves_the_prompt_leaves_with_them(vault, ada, person) -> None:
-    grace, consent = person("grace", seed=2)
+    grace, consent = person("grace", seed=2, grants=("owner", "user:bob"))
     vault.put(grace, consent)
     record(vault, ada[0], grace)
     record(vault, grace, sha256=OTHER, prompt="@grace alone")
@@ -89,7 +89,7 @@ def test_the_same_file_made_twice_is_the_last(vault, ada) -> None:
 
 
 def test_people_by_the_consent_a_manifest_names(vault, ada, person) -> None:
-    _, grace = person("grace", seed=2)
+    _, grace = person("grace", seed=2, grants=("owner", "user:bob"))
     unknown = "00000000-0000-4000-8000-000000000000"
     roles = vault.scene_cast([unknown, ada[1].consent_id, grace.consent_id])
     assert [(role.handle, role.status) for role in roles] == [(None, "unknown"), ("ada", "in_force"), (None, "unknown")]
