@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
@@ -32,6 +32,8 @@ from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Perm
 from cameo.vault.duplicates import with_guard
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
+from enroll.processing import Processing
+from enroll.receipt import Receipt
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
@@ -97,6 +99,7 @@ class Studio:
         grants: Iterable[str] = (),
         valid_days: int = 365,
         retention_days: int = 30,
+        processing: Processing | None = None,
     ) -> ConsentRecord:
         """A request for consent, signed by this home: see ``ConsentRecord.new``."""
         record = ConsentRecord.new(
@@ -107,6 +110,7 @@ class Studio:
             grants=grants,
             valid_days=valid_days,
             retention_days=retention_days,
+            processing=processing,
         )
         return record.sign(self.vault.operator)
 
@@ -203,6 +207,11 @@ class Studio:
     def consent(self, handle: str) -> ConsentRecord:
         """The consent a person's identity rests on, as it is kept: with its assurance and the evidence of it."""
         return self.vault.consent(_handle(handle))
+
+    def receipt(self, handle: str) -> Receipt:
+        """What the person takes home: see ``enroll.receipt``."""
+        entry, consent = self.vault.show(_handle(handle)), self.vault.consent(_handle(handle))
+        return Receipt.of(consent, enrolled=entry.created, key=self.vault.operator, now=datetime.now(UTC))
 
     def allow(
         self,

@@ -1,11 +1,12 @@
 """Consent: who may be learnt, what of them, for which use, by whom, until when, and how strongly that is known.
 
-A record is written as a *request* (``ConsentRecord.new``), is signed by the operator who issues it (``sign``), and
-becomes a consent when the operator vouches for it (``attest``) or when a clip meets its challenge (``fulfil``). Every
-later step calls ``verify`` again: it raises, and says which field, what it has and what was expected.
+A record is written as a *request* (``ConsentRecord.new``), is signed by the operator who issues it (``sign``), by the
+person where they hold a key (``agree``), and becomes a consent when the operator vouches for it (``attest``) or when a
+clip meets its challenge (``fulfil``). Every later step calls ``verify`` again: it raises, and says which field, what it
+has and what was expected.
 
-The signature covers every field but itself (``enroll.signature``), so a record cannot be widened, prolonged or renamed
-after the person agreed.
+The operator's signature covers every field but itself, the person's every field they were asked about
+(``enroll.signature``), so a record cannot be widened, prolonged or renamed after the person agreed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from enroll.errors import ChallengeFailed, ConsentExpired, ConsentInvalid
 from enroll.evidence import Capture, Evidence
 from enroll.fields import Line, Moment, spell
 from enroll.files import write_atomically
+from enroll.processing import Processing, by_whoever_runs_this
 from enroll.signature import SignatureBroken, sign, verify
 from enroll.statement import statement
 
@@ -74,8 +76,11 @@ _NEW_HINT: Final = "make a new one: cameo consent new --name NAME --handle HANDL
 
 _RULES: Final = "liveness/1"
 """The thresholds by which a challenge is judged, as one version."""
-# What records of the first format do not have.
+# What records of the first format, and of the first two, do not have.
 _SINCE_2: Final = frozenset({"capture", "evidence"})
+_SINCE_3: Final = frozenset({"processing", "agreement"})
+# What comes after the person agreed, and is not theirs to sign.
+_LATER: Final = frozenset({"assurance", "attested_by", "capture", "evidence", "agreement", "signature"})
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -118,12 +123,14 @@ class ConsentRecord(BaseModel):
         capture: whether the clip was uploaded or recorded from a camera by the operator's own program, as the operator
             says; None before a challenge was met.
         evidence: how the challenge was met; None before.
-        signature: see ``enroll.signature``; None before anyone signed.
+        processing: how it is handled, by whom, and within which bounds; None in records of formats 1 and 2.
+        agreement: the person's own signature over what they were asked; None where they hold no key.
+        signature: the operator's; see ``enroll.signature``; None before anyone signed.
     """
 
     model_config = _STRICT
 
-    format: Literal["cameo-consent/1", "cameo-consent/2"] = "cameo-consent/2"
+    format: Literal["cameo-consent/1", "cameo-consent/2", "cameo-consent/3"] = "cameo-consent/2"
     consent_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     name: Line
     handle: str
@@ -139,6 +146,8 @@ class ConsentRecord(BaseModel):
     attested_by: Line | None = None
     capture: Capture | None = None
     evidence: Evidence | None = None
+    processing: Processing | None = None
+    agreement: str | None = Field(default=None, max_length=1024)
     signature: str | None = Field(default=None, max_length=1024)
 
     @field_validator("handle")
@@ -180,6 +189,14 @@ class ConsentRecord(BaseModel):
             raise ValueError("cameo-consent/1 knows no evidence")
         return self
 
+    @model_validator(mode="after")
+    def _says_how_it_is_handled(self) -> Self:
+        if (self.processing is not None) != (self.format == "cameo-consent/3"):
+            raise ValueError("processing belongs to cameo-consent/3, and that to it")
+        if self.agreement is not None and self.processing is None:
+            raise ValueError(f"{self.format} knows no agreement")
+        return self
+
     def __repr__(self) -> str:
         return f"ConsentRecord({self.consent_id}, @{self.handle}, {self.assurance}, until {spell(self.valid_until)})"
 
@@ -196,11 +213,13 @@ class ConsentRecord(BaseModel):
         grants: Iterable[str] = (),
         valid_days: int = 365,
         retention_days: int = 30,
+        processing: Processing | None = None,
         now: datetime | None = None,
     ) -> Self:
         """A request for consent: the statement to read, and a challenge valid for 30 minutes.
 
-        Left empty, ``scope`` is face, body and voice, ``uses`` is generating scenes, ``grants`` is the owner alone.
+        Left empty, ``scope`` is face, body and voice, ``uses`` is generating scenes, ``grants`` is the owner alone, and
+        whoever runs this machine answers for what is done.
 
         Raises:
             ConsentInvalid: a name of more than one line, a handle outside the grammar, an unknown scope, use or grant.
@@ -216,18 +235,23 @@ class ConsentRecord(BaseModel):
             turns=tuple(secrets.SystemRandom().sample(("left", "right", "up", "down"), 3)),
             valid_until=created + CHALLENGE_LIFE,
         )
+        handled = processing or by_whoever_runs_this()
         fields = {
+            "format": "cameo-consent/3",
             "consent_id": str(uuid4()),
             "name": name,
             "handle": handle,
             "scope": chosen,
             "uses": allowed,
             "grants": tuple(grants) or ("owner",),
-            "statement": statement(name, handle, chosen, allowed, until, challenge.digits, challenge.turns),
+            "statement": statement(
+                name, handle, chosen, allowed, until, challenge.digits, challenge.turns, never=handled.forbidden
+            ),
             "challenge": challenge,
             "created": created,
             "valid_until": until,
             "retention_days": retention_days,
+            "processing": handled,
         }
         try:
             return cls.model_validate(fields)
@@ -285,6 +309,38 @@ class ConsentRecord(BaseModel):
         """The same record under the signature of an Ed25519 private key."""
         return self.model_copy(update={"signature": sign(self._signed_fields(), key)})
 
+    def agree(self, key: OKPKey) -> Self:
+        """The same request with the person's own signature, over all they were asked.
+
+        Raises:
+            ConsentInvalid: it was changed since the operator signed it, is no mere request any more, or is of a format
+                that knows no agreement.
+        """
+        if self.signature is not None:
+            self._signer()
+        if self.assurance != "requested" or self.processing is None:
+            raise ConsentInvalid(
+                f"consent for @{self.handle} is {self.assurance} in {self.format}; a person signs the request",
+                hint=_NEW_HINT,
+            )
+        return self.model_copy(update={"agreement": sign(self._asked(), key)})
+
+    @property
+    def subject_key(self) -> str | None:
+        """The thumbprint of the key the person signed with; None where they did not.
+
+        Raises:
+            ConsentInvalid: they signed something else than this.
+        """
+        if self.agreement is None:
+            return None
+        try:
+            return verify(self._asked(), self.agreement)
+        except SignatureBroken as error:
+            raise ConsentInvalid(
+                f"consent for @{self.handle} is not what the person signed: {error}", hint=_NEW_HINT
+            ) from None
+
     def attest(self, *, by: str, key: OKPKey, now: datetime | None = None) -> Self:
         """The operator vouches that this person consented: on paper, in another system, in front of them.
 
@@ -340,7 +396,7 @@ class ConsentRecord(BaseModel):
         turns = (liveness.turns[0].begin, liveness.turns[-1].end) if liveness.level == "live" else None
         fields = {
             **self.model_dump(),
-            "format": "cameo-consent/2",
+            "format": "cameo-consent/2" if self.processing is None else self.format,
             "assurance": liveness.level,
             "capture": capture,
             "evidence": {
@@ -384,6 +440,7 @@ class ConsentRecord(BaseModel):
             ConsentExpired: its time is over.
         """
         signer = self._signer()
+        _ = self.subject_key
         if trusted is not None and signer not in trusted:
             raise ConsentInvalid(
                 f"consent for @{self.handle} is signed by {signer}, whom nobody here trusts", hint=_ATTEST_HINT
@@ -426,11 +483,23 @@ class ConsentRecord(BaseModel):
         )
 
     def _signed_fields(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"signature"} | self._unknown())
+        # A request is signed by its operator first, and by the person after that; a consent covers that too.
+        later = {"signature", "agreement"} if self.assurance == "requested" else {"signature"}
+        return self.model_dump(mode="json", exclude=later | self._unknown())
 
     def _unknown(self) -> set[str]:
         """Fields this record's format does not have: a record of the first must not change when it is read."""
-        return set(_SINCE_2) if self.format == "cameo-consent/1" else set()
+        match self.format:
+            case "cameo-consent/1":
+                return {*_SINCE_2, *_SINCE_3}
+            case "cameo-consent/2":
+                return set(_SINCE_3)
+            case _:
+                return set()
+
+    def _asked(self) -> dict[str, Any]:
+        """What the person was asked, and nothing that came later."""
+        return self.model_dump(mode="json", exclude=set(_LATER))
 
     def _signer(self) -> str:
         if self.signature is None:

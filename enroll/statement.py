@@ -23,14 +23,16 @@ def statement(
     until: datetime,
     digits: str,
     turns: Iterable[str],
+    never: Iterable[str] = (),
 ) -> str:
     """The words: who, what of them, for what, until when, and the challenge."""
     learnt = _and([f"my {part}" for part in scope])
     aims = _and([_USES.get(use, use) for use in uses])
+    limits = [f"never with {word}" for word in never]
     return (
         f"I am {name}. I agree that Cameo learns {learnt} from this clip, as @{handle}, {aims}, "
-        f"until {until:%Y-%m-%d}. I can take this back at any time, and then it is deleted. "
-        f"My numbers are {' '.join(digits)}. Now I turn my head {_and(list(turns))}."
+        f"{', '.join([f'until {until:%Y-%m-%d}', *limits])}. I am of age. I can take this back at any time, and then "
+        f"it is deleted. My numbers are {' '.join(digits)}. Now I turn my head {_and(list(turns))}."
     )
 
 

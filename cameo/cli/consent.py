@@ -1,22 +1,33 @@
-"""``cameo consent``: ask for a consent, vouch for one."""
+"""``cameo consent``: ask for a consent, sign it as the person, vouch for one, give the receipt."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import ValidationError
 
-from cameo.cli.options import Command, Out, split
+from cameo.cli.options import Command, Handle, Out, split
 from cameo.cli.terminal import Answer, plain
+from cameo.errors import InputRefused, UsageError
+from cameo.rules import rule
 from cameo.studio import Studio
 from enroll.consent import ConsentRecord, Scope, Turn, Use
+from enroll.processing import Processing, by_whoever_runs_this
 
 __all__ = ["consent_summary", "register"]
 
 _ARROWS: dict[Turn, str] = {"left": "←", "right": "→", "up": "↑", "down": "↓"}
 
-app = typer.Typer(help="Ask for a consent, or vouch for one given elsewhere.")
+_CONTROLLER = re.compile(r"(?P<name>[^<>]*[^<>\s])\s*<(?P<contact>[^<>]+)>")
+_MAX_KEY = 4096
+
+app = typer.Typer(help="Ask for a consent, sign one, vouch for one given elsewhere, give the receipt.")
 
 
 def register(root: typer.Typer) -> None:
@@ -42,6 +53,26 @@ def new(
     retention_days: Annotated[
         int, typer.Option("--retention-days", help="Days an identity is kept, unusable, after that.")
     ] = 30,
+    controller: Annotated[
+        str | None,
+        typer.Option(
+            "--controller", metavar="NAME <CONTACT>", envvar="CAMEO_CONTROLLER", help="Who answers for what is done."
+        ),
+    ] = None,
+    jurisdiction: Annotated[
+        str | None, typer.Option("--jurisdiction", metavar="CODE", help="Whose law counts: DE, US-CA.")
+    ] = None,
+    recipient: Annotated[
+        list[str] | None,
+        typer.Option("--recipient", metavar="NAME", help="Who else gets scenes or data. May be repeated."),
+    ] = None,
+    never: Annotated[
+        list[str] | None,
+        typer.Option("--never", metavar="WHAT", help="What the person never appears in (see: cameo forbid --help)."),
+    ] = None,
+    scenes: Annotated[
+        int | None, typer.Option("--scenes", min=1, help="How many scenes in all. Any number if left out.")
+    ] = None,
 ) -> Answer:
     """Write a consent request: what the person reads aloud, and a challenge valid for 30 minutes."""
     # ConsentRecord.new refuses words that are none of these, with a sentence.
@@ -53,6 +84,7 @@ def new(
         grants=split(grant),
         valid_days=valid_days,
         retention_days=retention_days,
+        processing=_processing(controller, jurisdiction, recipient or [], split(never), scenes),
     )
     record.save(out)
     challenge = record.challenge
@@ -89,6 +121,88 @@ def attest(
         {"path": str(consent), "handle": record.handle, "consent": consent_summary(record)},
         (f"{plain(by)} vouches for the consent of @{record.handle}, in force until {record.valid_until:%Y-%m-%d}.",),
     )
+
+
+@app.command(cls=Command)
+def key(out: Out = Path("my-key.json")) -> Answer:
+    """Make a key of the person's own, to sign consents with. It stays with them."""
+    from cameo.scene import check_target
+    from enroll.files import write_atomically
+
+    check_target(out)
+    made = OKPKey.generate_key("Ed25519")
+    try:
+        write_atomically(out, json.dumps(made.as_dict(private=True)).encode())
+    except OSError as error:
+        raise InputRefused(f"{out} cannot be written: {error.strerror}") from None
+    return Answer(
+        {"path": str(out), "thumbprint": made.thumbprint()},
+        (
+            f"{plain(out)} is yours alone, {made.thumbprint()}.",
+            f"Sign with it: cameo consent sign CONSENT --key {plain(out)}",
+        ),
+    )
+
+
+@app.command(cls=Command)
+def sign(
+    consent: Annotated[Path, typer.Argument(metavar="CONSENT", help="The request; it is rewritten.")],
+    key_file: Annotated[Path, typer.Option("--key", metavar="FILE", help="The person's key (cameo consent key).")],
+) -> Answer:
+    """Agree to a request, as the person it asks, with their own key."""
+    try:
+        made = OKPKey.import_key(json.loads(key_file.read_bytes()[:_MAX_KEY]))
+    except OSError as error:
+        raise InputRefused(f"the key {key_file} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, JoseError):
+        made = None
+    if made is None or not made.is_private or made.as_dict().get("crv") != "Ed25519":
+        raise InputRefused(f"{key_file} holds no Ed25519 private key", hint="make one: cameo consent key -o FILE")
+    record = ConsentRecord.load(consent).agree(made)
+    record.save(consent)
+    return Answer(
+        {"path": str(consent), "handle": record.handle, "subject_key": record.subject_key},
+        (f"@{record.handle} agreed to {plain(consent)}, with key {record.subject_key}.",),
+    )
+
+
+@app.command(cls=Command)
+def receipt(handle: Handle, out: Out = Path("receipt.json")) -> Answer:
+    """The receipt of somebody who is enrolled: what they agreed to, who answers for it, how it ends."""
+    from cameo.scene import check_target
+
+    check_target(out)
+    made = Studio().receipt(handle)
+    made.save(out)
+    ends = made.pii_processing
+    return Answer(
+        made.model_dump(mode="json"),
+        (
+            f"{plain(out)}: consent {made.metadata.record_id}, usable until {ends.valid_until:%Y-%m-%d}, "
+            f"destroyed by {ends.destroyed_by:%Y-%m-%d}.",
+        ),
+    )
+
+
+def _processing(
+    controller: str | None, jurisdiction: str | None, recipients: list[str], never: tuple[str, ...], scenes: int | None
+) -> Processing:
+    told = by_whoever_runs_this().model_dump()
+    if controller is not None:
+        match = _CONTROLLER.fullmatch(controller)
+        if match is None:
+            raise UsageError(
+                "--controller is a name and how to reach them", hint='such as "Studio North <privacy@north.example>"'
+            )
+        told["controller"] = {"name": match["name"], "contact": match["contact"]}
+        told["withdrawal"] = f"write to {match['contact']}, at any time, without a reason"
+    told |= {"jurisdiction": jurisdiction, "recipients": tuple(recipients), "scenes": scenes}
+    told["forbidden"] = tuple(dict.fromkeys(rule(words) for words in never))
+    try:
+        return Processing.model_validate(told)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _minutes(record: ConsentRecord) -> int:

@@ -14,7 +14,7 @@ from cameo.vault.entries import CastEntry, ConsentSummary, SceneRole, Summary
 from cameo.vault.grants import OWNER, read_grants, standing
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Owner
-from cameo.vault.rules import read_rules
+from cameo.vault.rules import rules_of
 from cameo.vault.schema import Consent, IdentityRow, SceneUse, Tombstone
 from enroll.consent import HANDLE, ConsentRecord
 from enroll.identity import Identity
@@ -115,7 +115,7 @@ class People:
             consent=ConsentSummary.of(consent),
             grants=standing(grants, now),
             terms=tuple(terms for terms in grants if terms.principal != OWNER),
-            rules=read_rules(session, owner),
+            rules=rules_of(session, owner, consent),
             uses=_scenes_with(session, row.identity_id),
         )
 
@@ -131,6 +131,10 @@ class People:
             consent_id=tombstone.consent_id,
             uses=_scenes_with(session, tombstone.identity_id),
         )
+
+    def scenes(self, session: Session, owner: Owner) -> int:
+        """In how many scenes the person is."""
+        return _scenes_with(session, owner.identity_id)
 
     def role(self, session: Session, consent_id: str, now: datetime) -> SceneRole:
         """How the person behind a consent stands now; ``unknown`` when this vault never had them."""

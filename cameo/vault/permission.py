@@ -14,9 +14,9 @@ from cameo.vault.entries import Terms
 from cameo.vault.grants import read_grants, require_granted
 from cameo.vault.ledger import Owner
 from cameo.vault.people import People
-from cameo.vault.rules import read_rules
+from cameo.vault.rules import rules_of
 from cameo.vault.schema import IdentityRow
-from enroll.consent import Use
+from enroll.consent import ConsentRecord, Use
 
 __all__ = ["Permit", "permit"]
 
@@ -69,6 +69,16 @@ def permit(
             hint=f"ask them for a consent with --use {purpose}",
         )
     terms = require_granted(read_grants(session, owner), user, purpose, handle=handle, now=now)
-    if prompt is not None and (hit := broken(read_rules(session, owner), prompt)):
+    _require_scenes_left(consent, people.scenes(session, owner))
+    if prompt is not None and (hit := broken(rules_of(session, owner, consent), prompt)):
         raise RuleBroken(f"@{handle} never wants to appear in this: {', '.join(hit)}", hint="ask for another scene")
     return Permit(row, owner, terms, min(consent.valid_until, terms.until or consent.valid_until))
+
+
+def _require_scenes_left(consent: ConsentRecord, made: int) -> None:
+    most = consent.processing.scenes if consent.processing is not None else None
+    if most is not None and made >= most:
+        raise PermissionDenied(
+            f"@{consent.handle} consented to {most} scene{'s' if most > 1 else ''} in all, and {made} are made",
+            hint="ask them for a new consent",
+        )

@@ -51,8 +51,6 @@ from cameo.vault.entries import (
 from cameo.vault.grants import (
     OWNER,
     principal,
-    read_grants,
-    require_granted,
     require_narrower,
     set_grant,
     spend,
@@ -332,16 +330,15 @@ class Vault:
         detail = SceneDetail(
             path=_storable(str(path)), user=user, prompt=_storable(prompt), seed=seed, model=model, purpose=purpose
         )
-        now = self._clock()
-        at = _seconds(now)
+        at = _seconds(self._clock())
         with self._database.transaction() as session:
             owners = [self._owner_in_scene(session, identity_id) for identity_id in dict.fromkeys(identities)]
             if not owners:
                 raise UsageError("a scene has at least one person")
             for owner in owners:
                 handle = self._people.summary(session.get_one(IdentityRow, owner.identity_id), owner).handle
-                terms = require_granted(read_grants(session, owner), user, purpose, handle=handle, now=now)
-                spend(session, self._secrets.master, owner, terms)
+                permitted = self._permit(session, handle, user, purpose, None)
+                spend(session, self._secrets.master, owner, permitted.terms)
             add_scene(session, owners, sha256, detail, at=at)
             for owner in owners:
                 self._ledger.append(session, "scene", {"sha256": sha256, "user": user}, at=at, owner=owner)

@@ -94,7 +94,7 @@ def test_every_single_character_counts(consent: ConsentRecord) -> None:
 @given(data=st.data())
 def test_no_field_can_be_changed(consent: ConsentRecord, data: st.DataObject) -> None:
     fields = json.loads(consent.to_json())
-    others = {"signature", "format", "assurance", "capture", "evidence"}
+    others = {"signature", "format", "assurance", "capture", "evidence", "processing", "agreement"}
     field = data.draw(st.sampled_from(sorted(set(fields) - others)))
     alternatives: dict[str, object] = {
         "scope": ["face"],
@@ -214,7 +214,7 @@ def test_missing_and_folder_and_impossible(tmp_path: Path) -> None:
     ("field", "value"),
     [
         ("extra", 1),
-        ("format", "cameo-consent/3"),
+        ("format", "cameo-consent/4"),
         ("retention_days", "30"),
         ("retention_days", -1),
         ("created", "2026-11-03T09:00:00+00:00"),

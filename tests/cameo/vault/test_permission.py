@@ -9,6 +9,7 @@ import pytest
 
 from cameo.errors import PermissionDenied, Revoked, RuleBroken, UnknownHandle, UsageError
 from cameo.vault import Vault
+from enroll.processing import Processing, by_whoever_runs_this
 
 DIGEST = "a1" * 32
 OTHER = "b2" * 32
@@ -183,3 +184,25 @@ def test_a_scene_is_forgotten_and_its_digest_is_not(vault, ada, person, scan) ->
     left = vault.find_scene(DIGEST)
     assert left is not None and left.detail is None and left.cast[0].handle == "ada"
     vault.verify_log()
+
+
+def handled(**terms: object) -> Processing:
+    return Processing.model_validate(by_whoever_runs_this().model_dump() | terms)
+
+
+def test_so_many_scenes_were_agreed_to_in_all(vault, person) -> None:
+    ada, consent = person(grants=("owner", "everyone"), processing=handled(scenes=2))
+    vault.put(ada, consent)
+    for number, user in enumerate(("owner", "bob")):
+        record(vault, ada, sha256=f"{number}" * 64, user=user)
+    assert vault.may("ada").message == "@ada consented to 2 scenes in all, and 2 are made"
+    with pytest.raises(PermissionDenied):
+        record(vault, ada, sha256=OTHER, user="owner")
+
+
+def test_a_rule_of_the_consent_stands(vault, person) -> None:
+    vault.put(*person(processing=handled(forbidden=("No Alcohol",))))
+    assert vault.forbid("ada", "weapons").rules == ("alcohol", "weapons")
+    with pytest.raises(UsageError, match="no such rule"):
+        vault.lift("ada", "alcohol")
+    assert vault.may("ada", prompt="@ada with a beer").code == "rule_broken"
