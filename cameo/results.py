@@ -69,21 +69,25 @@ class CheckResult:
         sha256: hex digest of the file.
         cast: who is in it, as they stand now; empty when nothing is known.
         found_by: ``record``: this very file was made here. ``manifest``: its manifest is whole and signed here.
-            ``claim``: its manifest says so, but was changed or is signed by a stranger. None: nothing was found.
+            ``likeness``: it looks or sounds like a scene that was made here. ``claim``: its manifest says so, but was
+            changed or is signed by a stranger. None: nothing was found.
         manifest: see ``cameo.marks.Manifest``.
+        original: hex digest of the scene it is like, where ``found_by`` is ``likeness``.
     """
 
     path: Path
     sha256: str
     cast: tuple[SceneRole, ...]
-    found_by: Literal["record", "manifest", "claim"] | None
+    found_by: Literal["record", "manifest", "likeness", "claim"] | None
     manifest: Manifest
+    original: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
             "path": str(self.path),
             "sha256": self.sha256,
             "found_by": self.found_by,
+            "original": self.original,
             "cast": [role.model_dump(mode="json", include={"handle", "consent_id", "status"}) for role in self.cast],
             "c2pa": self.manifest.model_dump(mode="json", exclude={"cast"}),
             # Watermarks come with a later version; the field is part of the contract already.

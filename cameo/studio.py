@@ -28,7 +28,7 @@ from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, Unkno
 from cameo.results import CheckResult, DeletedScene, SceneResult
 from cameo.rules import rule
 from cameo.script import parse
-from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, Vault
+from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
 from cameo.vault.duplicates import with_guard
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
@@ -37,7 +37,7 @@ from enroll.receipt import Receipt
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
-    from cameo.marks import Authority
+    from cameo.marks import Authority, CastAssertion
     from enroll.evidence import Capture
     from enroll.findings import Findings
     from enroll.identity import Identity
@@ -347,6 +347,8 @@ class Studio:
             finished = time.perf_counter()
             digest = ""
 
+            from cameo.marks.fingerprint import fingerprint_of
+
             def seal(plain: Path, marked: Path) -> None:
                 nonlocal digest
                 digest = self._sign(plain, marked, leases, model=backbone.name, seed=seed)
@@ -358,6 +360,7 @@ class Studio:
                     prompt=prompt,
                     model=backbone.name,
                     seed=seed,
+                    fingerprint=fingerprint_of(made.frames, made.sound, made.sample_rate),
                 )
 
             from cameo.scene import write_scene
@@ -384,12 +387,14 @@ class Studio:
         """Whose likeness is in a file, under which consent, and how that consent stands now.
 
         A scene made here is known by its digest. One that was changed since, or made elsewhere, still says so in its
-        manifest; ``found_by`` tells how far that can be believed.
+        manifest; one whose manifest was stripped is known by what it looks and sounds like. ``found_by`` tells how far
+        that can be believed.
 
         Raises:
             InputRefused: there is no such file, or it is no video.
         """
         from cameo.marks import read
+        from cameo.marks.fingerprint import fingerprint_file
 
         scene = _video(Path(path))
         with scene.open("rb") as file:
@@ -398,10 +403,18 @@ class Studio:
         manifest = read(scene, trusted=(self.authority.root,))
         if record is not None:
             return CheckResult(scene, digest, record.cast, "record", manifest)
-        if manifest.cast is None:
-            return CheckResult(scene, digest, (), None, manifest)
-        cast = self.vault.scene_cast([person.consent_id for person in manifest.cast.people])
-        return CheckResult(scene, digest, cast, "manifest" if manifest.state == "Trusted" else "claim", manifest)
+        if manifest.cast is not None and manifest.state == "Trusted":
+            return CheckResult(scene, digest, self._cast(manifest.cast), "manifest", manifest)
+        asked = fingerprint_file(scene)
+        like = self.vault.find_like(asked) if asked is not None else None
+        if like is not None:
+            return CheckResult(scene, digest, like.cast, "likeness", manifest, like.sha256)
+        if manifest.cast is not None:
+            return CheckResult(scene, digest, self._cast(manifest.cast), "claim", manifest)
+        return CheckResult(scene, digest, (), None, manifest)
+
+    def _cast(self, told: CastAssertion) -> tuple[SceneRole, ...]:
+        return self.vault.scene_cast([person.consent_id for person in told.people])
 
     def _backbone(self, model: str) -> Backbone:
         if model not in self._backbones:

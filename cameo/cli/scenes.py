@@ -61,6 +61,7 @@ def check(
     how = {
         "record": "This file was made here.",
         "manifest": "Its manifest is whole and signed here, but this very file is not recorded.",
+        "likeness": "It looks or sounds like a scene that was made here; its own marks are gone or changed.",
         "claim": "Its manifest was changed or is not from here; take what it says as a claim.",
         None: "Nothing is known of it.",
     }[found.found_by]

@@ -15,7 +15,7 @@ from cameo.vault.schema import Scene, SceneUse
 __all__ = ["add_scene", "forget_details", "forget_scene", "latest_scene", "read_detail", "scenes_with", "uses_of"]
 
 
-def add_scene(session: Session, owners: Sequence[Owner], sha256: str, detail: SceneDetail, *, at: int) -> None:
+def add_scene(session: Session, owners: Sequence[Owner], sha256: str, detail: SceneDetail, *, at: int) -> Scene:
     """Write down a scene with these people, in the order of the prompt."""
     sealed = seal(_key(owners), detail.model_dump_json().encode(), _context(owners, sha256))
     scene = Scene(sha256=sha256, created=at, sealed=sealed)
@@ -25,6 +25,7 @@ def add_scene(session: Session, owners: Sequence[Owner], sha256: str, detail: Sc
         session.add(
             SceneUse(scene_id=scene.id, position=position, identity_id=owner.identity_id, consent_id=owner.consent_id)
         )
+    return scene
 
 
 def latest_scene(session: Session, sha256: str) -> Scene | None:

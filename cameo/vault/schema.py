@@ -15,6 +15,7 @@ __all__ = [
     "VERSION",
     "Base",
     "Consent",
+    "FingerprintRow",
     "Grant",
     "IdentityRow",
     "LedgerRow",
@@ -112,6 +113,17 @@ class Scene(Base):
     sha256: Mapped[str] = mapped_column(index=True)
     created: Mapped[int]
     sealed: Mapped[bytes | None]
+
+
+class FingerprintRow(Base):
+    """What a scene looks and sounds like (``cameo.marks.fingerprint``), sealed by the master key: it outlives everybody
+    in the scene, so that a copy of it can still be told for what it is."""
+
+    __tablename__ = "fingerprints"
+    __table_args__ = (_STRICT,)
+
+    scene_id: Mapped[int] = mapped_column(ForeignKey("scenes.id"), primary_key=True)
+    sealed: Mapped[bytes]
 
 
 class SceneUse(Base):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
@@ -58,6 +58,7 @@ from cameo.vault.grants import (
 from cameo.vault.history import openings
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.likenesses import Likenesses
 from cameo.vault.opening import unlock, upgrade
 from cameo.vault.people import People, moment
 from cameo.vault.permission import Permit, permit
@@ -69,6 +70,9 @@ from enroll.consent import ConsentRecord, Use
 from enroll.errors import ConsentExpired, ConsentInvalid
 from enroll.identity import Identity
 from enroll.signature import thumbprint
+
+if TYPE_CHECKING:
+    from cameo.marks.fingerprint import Fingerprint
 
 __all__ = ["Vault"]
 
@@ -113,6 +117,7 @@ class Vault:
             self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
             self._people = People(self._secrets.master)
             self._duplicates = Duplicates(self._secrets.master)
+            self._likenesses = Likenesses(self._secrets.master)
             upgrade(session, self._people, self._blobs, self._duplicates)
         self._sweep()
 
@@ -313,12 +318,14 @@ class Vault:
         model: str,
         seed: int | None = None,
         purpose: Use = "generate",
+        fingerprint: Fingerprint | None = None,
     ) -> SceneRecord:
         """Write down a scene that was made.
 
         Args:
             sha256: hex digest of the finished file.
             identities: the ``identity_id`` of each lease, in the order of the prompt.
+            fingerprint: by which a copy of it will be known.
 
         Raises:
             Revoked, PermissionDenied: someone in it revoked, or denied it, while it was made, or the last scene of
@@ -339,7 +346,9 @@ class Vault:
                 handle = self._people.summary(session.get_one(IdentityRow, owner.identity_id), owner).handle
                 permitted = self._permit(session, handle, user, purpose, None)
                 spend(session, self._secrets.master, owner, permitted.terms)
-            add_scene(session, owners, sha256, detail, at=at)
+            scene = add_scene(session, owners, sha256, detail, at=at)
+            if fingerprint is not None:
+                self._likenesses.remember(session, scene, fingerprint)
             for owner in owners:
                 self._ledger.append(session, "scene", {"sha256": sha256, "user": user}, at=at, owner=owner)
             return self._read_scene(session, sha256)
@@ -348,6 +357,12 @@ class Vault:
         """The scene with this digest and how everyone in it stands now; None when it was not made here."""
         with self._database.transaction() as session:
             return self._read_scene(session, sha256) if latest_scene(session, sha256) else None
+
+    def find_like(self, asked: Fingerprint) -> SceneRecord | None:
+        """The scene of which a file looks and sounds like a copy; None when it is none of this vault's."""
+        with self._database.transaction() as session:
+            scene = self._likenesses.find(session, asked)
+            return self._scene_record(session, scene) if scene is not None else None
 
     def history(self, handle: str) -> History:
         """Every scene with one living person in it, and every time they were opened.

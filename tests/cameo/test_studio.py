@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import cameo
+from cameo.demo import CLIP
 from cameo.errors import HandleTaken, InputRefused, PermissionDenied, PromptInvalid, Revoked, StoreFull, UnknownHandle
+from cameo.scene import write_scene
 from cameo.studio import Studio, default_home
 from cameo.vault import Vault
 from enroll.errors import ConsentExpired, WeightsMissing
@@ -315,3 +317,23 @@ def test_the_version_is_the_distributions() -> None:
 
     with (Path(cameo.__file__).resolve().parents[1] / "pyproject.toml").open("rb") as file:
         assert tomllib.load(file)["project"]["version"] == cameo.__version__
+
+
+def test_a_stripped_copy_is_known_and_stays_known(studio: Studio, tmp_path: Path) -> None:
+    """Encoded again, so neither digest nor manifest tell; and after everybody in it is gone."""
+    studio.enroll(CLIP, studio.attest(studio.new_consent(name="Ada", handle="ada"), by="the tests"))
+    made = studio.generate(PROMPT, out=tmp_path / "a.mp4")
+    other = studio.generate("@ada in a room", out=tmp_path / "b.mp4", seed=5)
+    pictures, sound = decoded(made.path)
+    write_scene(tmp_path / "copy.mp4", pictures, sound, made.fps, made.sample_rate)
+    found = studio.check(tmp_path / "copy.mp4")
+    assert (found.found_by, found.original) == ("likeness", made.sha256)
+    assert [(role.handle, role.status) for role in found.cast] == [("ada", "in_force")]
+    assert found.manifest.state == "absent"
+    assert studio.check(other.path).found_by == "record"
+    studio.revoke("ada")
+    found = studio.check(tmp_path / "copy.mp4")
+    assert found.found_by == "likeness" and [role.status for role in found.cast] == ["revoked"]
+    for name, strange in (("upside down", pictures[:, ::-1]), ("black", np.zeros_like(pictures))):
+        write_scene(tmp_path / f"{name}.mp4", strange.copy(), np.zeros(8000, np.float32), 12.5, 16_000)
+        assert studio.check(tmp_path / f"{name}.mp4").found_by is None
