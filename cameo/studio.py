@@ -294,7 +294,8 @@ class Studio:
         """Make a scene with the people the prompt names.
 
         Whether they allow it is asked before a model is loaded, again at every denoising step, and when the scene is
-        recorded; a scene nobody recorded is never written.
+        recorded; a scene nobody recorded is never written. It carries a visible label (``CAMEO_LABEL=off`` leaves it
+        out), a signed manifest, and a fingerprint of it is kept.
 
         Args:
             prompt: see ``cameo.script``.
@@ -348,6 +349,10 @@ class Studio:
             digest = ""
 
             from cameo.marks.fingerprint import fingerprint_of
+            from cameo.marks.label import label, wanted
+            from cameo.scene import write_scene
+
+            frames = label(made.frames) if wanted() else made.frames
 
             def seal(plain: Path, marked: Path) -> None:
                 nonlocal digest
@@ -360,12 +365,10 @@ class Studio:
                     prompt=prompt,
                     model=backbone.name,
                     seed=seed,
-                    fingerprint=fingerprint_of(made.frames, made.sound, made.sample_rate),
+                    fingerprint=fingerprint_of(frames, made.sound, made.sample_rate),
                 )
 
-            from cameo.scene import write_scene
-
-            info = write_scene(target, made.frames, made.sound, made.fps, made.sample_rate, mark=seal)
+            info = write_scene(target, frames, made.sound, made.fps, made.sample_rate, mark=seal)
         tell("done", 1.0)
         written = time.perf_counter()
         return SceneResult(
