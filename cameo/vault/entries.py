@@ -14,8 +14,8 @@ from enroll.identity import Coverage, Identity, Modality
 
 __all__ = ["CastEntry", "ConsentSummary", "EmbeddingSummary", "LedgerHead", "SceneRecord", "SceneRole", "Summary"]
 
-Status = Literal["active", "expired", "revoked"]
-RoleStatus = Literal["in_force", "expired", "revoked", "unknown"]
+Status = Literal["active", "suspended", "expired", "revoked"]
+RoleStatus = Literal["in_force", "suspended", "expired", "revoked", "unknown"]
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,7 +100,9 @@ class CastEntry(BaseModel):
 
     Attributes:
         handle: as used in prompts, without ``@``.
+        status_index: theirs in the status list.
         revoked: when the key was destroyed; None while it exists.
+        suspended: since when they are; None while they are not.
         grants: who may use the identity now: ``owner``, ``everyone``, ``user:NAME``.
         uses: in how many scenes the person is.
     """
@@ -112,7 +114,9 @@ class CastEntry(BaseModel):
     name: str | None
     status: Status
     created: datetime
+    status_index: int
     revoked: datetime | None = None
+    suspended: datetime | None = None
     embeddings: Mapping[str, EmbeddingSummary] = {}
     crops: Mapping[str, int] = {}
     coverage: Coverage | None = None

@@ -33,7 +33,7 @@ from enroll.signature import SignatureBroken, canonical, sign, thumbprint, verif
 
 __all__ = ["Event", "Ledger", "Owner"]
 
-Event = Literal["put", "lease", "scene", "allow", "deny", "revoke", "purged", "unbar"]
+Event = Literal["put", "lease", "scene", "allow", "deny", "revoke", "purged", "unbar", "suspend", "resume"]
 
 _SALT_BYTES: Final = 32
 

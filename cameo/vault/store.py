@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from cameo.errors import PermissionDenied, Revoked, StoreBusy, StoreDamaged, StoreFull, UnknownHandle, UsageError
+from cameo.status import StatusList
+from cameo.status.document import GREATEST_AGE
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
@@ -31,11 +33,13 @@ from cameo.vault.entries import CastEntry, LedgerHead, SceneDetail, SceneRecord,
 from cameo.vault.grants import OWNER, may, principal, read_grants, set_grant
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
-from cameo.vault.opening import unlock, upgrade
+from cameo.vault.opening import reshape, unlock, upgrade
 from cameo.vault.people import People, moment
+from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.scenes import add_scene, latest_scene, read_detail, uses_of
 from cameo.vault.schema import IdentityRow, Tombstone
+from cameo.vault.suspension import require_not_suspended, resume, suspend
 from enroll.consent import ConsentRecord, Use
 from enroll.identity import Identity
 from enroll.signature import thumbprint
@@ -79,6 +83,7 @@ class Vault:
         self._database = Database(self.home / "vault.sqlite3")
         self._database.create_tables()
         with self._database.transaction() as session:
+            reshape(session)
             self._secrets = unlock(session, self.home, occupied=self._blobs.anybody())
             self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
             self._people = People(self._secrets.master)
@@ -186,7 +191,7 @@ class Vault:
         """Open a person for a purpose, if at this moment their consent is in force and covers it and the user may.
 
         Raises:
-            Revoked, UnknownHandle, ConsentExpired, PermissionDenied: refused.
+            Revoked, UnknownHandle, ConsentExpired, Suspended, PermissionDenied: refused.
         """
         now = self._clock()
         with self._database.transaction() as session:
@@ -194,6 +199,7 @@ class Vault:
             owner = self._people.owner(row)
             consent = self._people.consent(session, owner)
             consent.verify(now=now, trusted=self.trusted, handle=handle)
+            require_not_suspended(row, handle)
             if purpose not in consent.uses:
                 raise PermissionDenied(
                     f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
@@ -242,7 +248,7 @@ class Vault:
             identities: the ``identity_id`` of each lease, in the order of the prompt.
 
         Raises:
-            Revoked: someone in it revoked while it was made. The caller destroys the file.
+            Revoked, Suspended: someone in it left, or was suspended, while it was made. The caller destroys the file.
         """
         if not _SHA256.fullmatch(sha256):
             raise UsageError(f"a scene is named by its SHA-256 in hex, got {sha256[:80]!r}")
@@ -284,10 +290,7 @@ class Vault:
             PermissionDenied: with ``never_again``, nothing is here by which they would be recognised. They are not
                 revoked, or were revoked before without that wish.
         """
-        if reason is not None:
-            reason = _storable(" ".join(reason.split()))
-            if len(reason) > _REASON_LENGTH:
-                raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+        reason = _short(reason)
         with self._database.transaction() as session:
             row = self._people.find(session, handle)
             if never_again and not self._duplicates.knows(session, row.identity_id):
@@ -298,6 +301,48 @@ class Vault:
             tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason, never_again=never_again)
             identity_id, certificate = tombstone.identity_id, tombstone.certificate
         return Certificate.model_validate_json(certificate) if certificate else self._purge(identity_id)
+
+    def suspend(self, handle: str, reason: str | None = None) -> CastEntry:
+        """Keep a person out of every scene until ``resume``; also out of those that are being made.
+
+        Args:
+            reason: sealed in the ledger under the person's key; nobody else is told.
+
+        Raises:
+            Revoked, UnknownHandle: there is nobody to suspend.
+            UsageError: the reason has more than 200 characters.
+        """
+        reason, now = _short(reason), self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            suspend(session, self._ledger, row, self._people.owner(row), reason, at=_seconds(now))
+            return self._people.entry(session, row, now)
+
+    def resume(self, handle: str) -> CastEntry:
+        """Let a suspended person into scenes again, under the consent and the grants they have.
+
+        Raises:
+            Revoked, UnknownHandle: there is nobody who could.
+        """
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            resume(session, self._ledger, row, self._people.owner(row), at=_seconds(now))
+            return self._people.entry(session, row, now)
+
+    def status_list(self, age: timedelta = GREATEST_AGE) -> StatusList:
+        """How everybody who is or was here stands now, signed, for those who cannot ask this vault.
+
+        Its epoch is one more than that of the list before, unless it says the same.
+
+        Args:
+            age: how long it may be relied on: over 0, up to 31 days.
+
+        Raises:
+            UsageError: another age than that.
+        """
+        with self._database.transaction() as session:
+            return publish(session, self.operator, now=self._clock(), age=age)
 
     def unbar(self, certificate_id: str) -> None:
         """Forget the sketches that were kept under a deletion certificate: the person may be enrolled again.
@@ -363,7 +408,9 @@ class Vault:
         row = session.get(IdentityRow, identity_id)
         if row is None:
             raise Revoked(f"identity {identity_id} no longer exists", hint="the scene must be destroyed")
-        return self._people.owner(row)
+        owner = self._people.owner(row)
+        require_not_suspended(row, self._people.summary(row, owner).handle)
+        return owner
 
     def _read_scene(self, session: Session, sha256: str) -> SceneRecord:
         scene = latest_scene(session, sha256)
@@ -383,6 +430,16 @@ class Vault:
 
 def _seconds(at: datetime) -> int:
     return int(at.timestamp())
+
+
+def _short(reason: str | None) -> str | None:
+    """A reason as one line. Raises UsageError when that has more than 200 characters."""
+    if reason is None:
+        return None
+    reason = _storable(" ".join(reason.split()))
+    if len(reason) > _REASON_LENGTH:
+        raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+    return reason
 
 
 def _storable(text: str) -> str:
