@@ -230,6 +230,8 @@ def _grants(entry: CastEntry) -> Answer:
 def _standing(entry: CastEntry) -> str:
     if entry.revoked is not None:
         return f"revoked {entry.revoked:%Y-%m-%d %H:%M} UTC"
+    if entry.status == "suspended":
+        return f"suspended {entry.suspended:%Y-%m-%d %H:%M} UTC"
     return f"{entry.status} until {entry.consent.expires:%Y-%m-%d}" if entry.consent else entry.status
 
 

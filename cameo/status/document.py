@@ -213,12 +213,12 @@ class StatusList(BaseModel):
         """
         if now >= self.valid_until:
             raise StatusListNotInForce(
-                f"the status list was good until {spell(self.valid_until)}, and it is {spell(now)}",
+                f"the status list was good until {spell(self.valid_until)}, and no longer",
                 hint="get a newer one from its issuer; until then nobody in it can be relied on",
             )
         if self.valid_from > now + CLOCK_SKEW:
             raise StatusListNotInForce(
-                f"the status list is of {spell(self.valid_from)}, and here it is {spell(now)}",
+                f"the status list is of {spell(self.valid_from)}, and that is still to come here",
                 hint="set the clock of this machine, or have the issuer set theirs",
             )
 

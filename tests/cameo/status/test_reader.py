@@ -81,7 +81,7 @@ def test_forged_strange_and_unsigned(reader, issue, keys) -> None:
 def test_expired_and_from_the_future(reader, issue, clock) -> None:
     issued = issue()
     clock.advance(hours=-1)
-    refuses(reader, issued, StatusListNotInForce, "and here it is", 4)
+    refuses(reader, issued, StatusListNotInForce, "still to come here", 4)
     clock.advance(hours=25)
     refuses(reader, issued, StatusListNotInForce, "was good until", 4)
 
