@@ -7,7 +7,6 @@ the reader's folder, or set its clock back, can have an old list believed; so do
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -110,6 +109,8 @@ class StatusReader:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Comparing and writing are one act: of two processes, the one with the older list must see the newer."""
+        import fcntl  # not everywhere; what else a house does needs none
+
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
