@@ -7,14 +7,18 @@
        ├─ InputRefused                                    3   the input cannot serve; nothing was stored
        │  ├─ PromptInvalid      bad_input
        │  ├─ CertificateInvalid bad_input
+       │  ├─ StatusListInvalid  status_list_invalid
        │  └─ HandleTaken        handle_taken
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
        │  ├─ RuleBroken         rule_broken
        │  ├─ Revoked            cameo_revoked
+       │  ├─ Suspended          cameo_suspended
        │  ├─ AlreadyEnrolled    already_enrolled
        │  ├─ EnrollmentRefused  enrollment_barred
        │  ├─ ChallengeUsed      challenge_used
+       │  ├─ StatusListRolledBack  status_list_rolled_back
+       │  ├─ StatusListNotInForce  status_list_not_in_force
        │  └─ UnknownHandle      unknown_handle
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
@@ -41,10 +45,14 @@ __all__ = [
     "PromptInvalid",
     "Revoked",
     "RuleBroken",
+    "StatusListInvalid",
+    "StatusListNotInForce",
+    "StatusListRolledBack",
     "StoreBusy",
     "StoreDamaged",
     "StoreError",
     "StoreFull",
+    "Suspended",
     "UnknownHandle",
     "UsageError",
 ]
@@ -76,6 +84,12 @@ class CertificateInvalid(InputRefused):
     """This is no deletion certificate, or not one anybody here trusts."""
 
 
+class StatusListInvalid(InputRefused):
+    """This is no status list, or not one anybody here trusts."""
+
+    code = "status_list_invalid"
+
+
 class HandleTaken(InputRefused):
     """Someone is enrolled under this handle already."""
 
@@ -105,6 +119,12 @@ class Revoked(NotPermitted):
     code = "cameo_revoked"
 
 
+class Suspended(NotPermitted):
+    """The person is out of every scene for now; they, or the operator, can resume."""
+
+    code = "cameo_suspended"
+
+
 class AlreadyEnrolled(NotPermitted):
     """The person is here under another handle, as far as their face or voice tells. Nothing was stored."""
 
@@ -121,6 +141,18 @@ class ChallengeUsed(NotPermitted):
     """A live challenge, or the clip that answers it, has served already."""
 
     code = "challenge_used"
+
+
+class StatusListRolledBack(NotPermitted):
+    """A status list is older than one that is known already, or contradicts it."""
+
+    code = "status_list_rolled_back"
+
+
+class StatusListNotInForce(NotPermitted):
+    """There is no status list young enough to rely on."""
+
+    code = "status_list_not_in_force"
 
 
 class UnknownHandle(NotPermitted):

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
@@ -28,12 +28,15 @@ from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, Unkno
 from cameo.results import CheckResult, DeletedScene, SceneResult
 from cameo.rules import rule
 from cameo.script import parse
+from cameo.status import StatusList, StatusReader, list_id_of
+from cameo.status.document import GREATEST_AGE
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
 from cameo.vault.duplicates import with_guard
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
 from enroll.processing import Processing
 from enroll.receipt import Receipt
+from enroll.signature import thumbprint
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
@@ -271,6 +274,39 @@ class Studio:
         """
         return self.vault.revoke(_handle(handle), reason, never_again=never_again)
 
+    def suspend(self, handle: str, *, reason: str | None = None) -> CastEntry:
+        """Keep a person out of every scene, also those being made, until ``resume``."""
+        return self.vault.suspend(_handle(handle), reason)
+
+    def resume(self, handle: str) -> CastEntry:
+        """Let a suspended person into scenes again."""
+        return self.vault.resume(_handle(handle))
+
+    def publish_status(self, out: str | os.PathLike[str], *, age: timedelta = GREATEST_AGE) -> StatusList:
+        """Write the signed status list of now, for generators that cannot ask this home; see ``Vault.status_list``.
+
+        Raises:
+            UsageError: it cannot be good for that long.
+            StatusListInvalid: the file cannot be written.
+        """
+        published = self.vault.status_list(age)
+        published.save(Path(out))
+        return published
+
+    def accept_status(self, path: str | os.PathLike[str], *, trust: Iterable[str] = ()) -> StatusList:
+        """Hold a status list to its signature, its age and the one known before, and remember it in this home.
+
+        Args:
+            path: the file.
+            trust: thumbprints of issuers whose lists count; none for this home's own.
+
+        Raises:
+            StatusListInvalid, StatusListNotInForce, StatusListRolledBack: see ``StatusReader.accept``.
+        """
+        offered = StatusList.load(Path(path))
+        trusted = frozenset(trust) or self.vault.trusted
+        return StatusReader(self.home / "status", trusted).accept(offered)
+
     def unbar(self, certificate_id: str) -> None:
         """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""
         self.vault.unbar(certificate_id)
@@ -308,7 +344,7 @@ class Studio:
 
         Raises:
             PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
-            UnknownHandle, Revoked, PermissionDenied, ConsentExpired, RuleBroken: refused.
+            UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired, RuleBroken: refused.
             WeightsMissing: the model is not on this machine.
         """
         from cameo.scene import check_target
@@ -451,12 +487,18 @@ class Studio:
                 ) from None
 
     def _sign(self, plain: Path, marked: Path, leases: Sequence[Lease], *, model: str, seed: int) -> str:
-        from cameo.marks import cast_assertion, embed
+        from cameo.marks import StatusEntry, cast_assertion, embed
 
         people = {lease.identity_id: lease.consent_id for lease in leases}
+        status_list = list_id_of(thumbprint(self.vault.operator))
+        statuses = {
+            lease.identity_id: StatusEntry(index=self.vault.show(lease.handle).status_index, list=status_list)
+            for lease in leases
+        }
         # A path says where on this machine a model lies; the world need not know.
         name = Path(model).name if Path(model).is_dir() else model
-        embed(plain, marked, cast_assertion(people, model=name, seed=seed), self.authority, version=__version__)
+        cast = cast_assertion(people, model=name, seed=seed, statuses=statuses)
+        embed(plain, marked, cast, self.authority, version=__version__)
         with marked.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
 

@@ -216,6 +216,8 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 def _standing(entry: CastEntry) -> str:
     if entry.revoked is not None:
         return f"revoked {entry.revoked:%Y-%m-%d %H:%M} UTC"
+    if entry.status == "suspended":
+        return f"suspended {entry.suspended:%Y-%m-%d %H:%M} UTC"
     return f"{entry.status} until {entry.consent.expires:%Y-%m-%d}" if entry.consent else entry.status
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cameo.marks.authority import Authority
-from cameo.marks.c2pa import CastAssertion, Manifest, cast_assertion, embed, read
+from cameo.marks.c2pa import CastAssertion, Manifest, StatusEntry, cast_assertion, embed, read
 
-__all__ = ["Authority", "CastAssertion", "Manifest", "cast_assertion", "embed", "read"]
+__all__ = ["Authority", "CastAssertion", "Manifest", "StatusEntry", "cast_assertion", "embed", "read"]

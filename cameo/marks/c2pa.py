@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cameo.marks.authority import Authority
 
-__all__ = ["CAST_LABEL", "CastAssertion", "Manifest", "Person", "State", "cast_assertion", "embed", "read"]
+__all__ = [
+    "CAST_LABEL",
+    "CastAssertion",
+    "Manifest",
+    "Person",
+    "State",
+    "StatusEntry",
+    "cast_assertion",
+    "embed",
+    "read",
+]
 
 CAST_LABEL = "org.cameo-kit.cast"
 
@@ -33,22 +44,36 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class StatusEntry(_Model):
+    """Where to look up how a person stands: two words that mean nothing without the list (see ``cameo.status``).
+
+    Attributes:
+        index: theirs.
+        list: the id of the signed status list.
+    """
+
+    index: int = Field(ge=0)
+    list: str = Field(max_length=256)
+
+
 class Person(_Model):
     """One person of the cast.
 
     Attributes:
         cameo_id: hex SHA-256 of the assertion's salt and the identity id. Two scenes of one person share nothing here.
         consent_id: the consent the scene was made under.
+        status: None in scenes made before there was a status list.
     """
 
     cameo_id: str = Field(pattern=r"^[0-9a-f]{64}$")
     consent_id: str = Field(max_length=64)
+    status: StatusEntry | None = None
 
 
 class CastAssertion(_Model):
-    """The assertion ``org.cameo-kit.cast``, version 1."""
+    """The assertion ``org.cameo-kit.cast``. Version 1 knew no ``status``."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     salt: str = Field(pattern=r"^[0-9a-f]{32}$")
     people: tuple[Person, ...] = Field(max_length=64)
     model: str = Field(max_length=256)
@@ -78,16 +103,23 @@ class Manifest(_Model):
     cast: CastAssertion | None = None
 
 
-def cast_assertion(people: dict[str, str], *, model: str, seed: int) -> CastAssertion:
+def cast_assertion(
+    people: Mapping[str, str], *, model: str, seed: int, statuses: Mapping[str, StatusEntry] | None = None
+) -> CastAssertion:
     """The assertion for a new scene, freshly salted.
 
     Args:
         people: consent id by identity id.
         model: the backbone's name.
         seed: the scene's.
+        statuses: where each is looked up, by identity id; those who are not among them have none.
     """
     salt = secrets.token_hex(16)
-    entries = (Person(cameo_id=_opaque(salt, identity), consent_id=consent) for identity, consent in people.items())
+    found = statuses or {}
+    entries = (
+        Person(cameo_id=_opaque(salt, identity), consent_id=consent, status=found.get(identity))
+        for identity, consent in people.items()
+    )
     return CastAssertion(salt=salt, people=tuple(entries), model=model, seed=seed)
 
 
@@ -104,7 +136,7 @@ def embed(source: Path, target: Path, cast: CastAssertion, authority: Authority,
                 "label": "c2pa.actions",
                 "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": _SOURCE_TYPE}]},
             },
-            {"label": CAST_LABEL, "data": cast.model_dump(mode="json")},
+            {"label": CAST_LABEL, "data": cast.model_dump(mode="json", exclude_none=True)},
         ],
     }
     info = c2pa.C2paSignerInfo("ed25519", authority.chain.encode(), authority.key.encode(), None)

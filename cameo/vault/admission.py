@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cameo.errors import AlreadyEnrolled, EnrollmentRefused, HandleTaken, Revoked
+from cameo.vault.allotment import draw_index
 from cameo.vault.cipher import seal
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.entries import Summary, Terms
@@ -122,7 +123,8 @@ def admit(
     at: int,
     despite: tuple[str, ...] = (),
 ) -> IdentityRow:
-    """Write a person down: wrapped key, sealed summary and consent, grants, sketches, a line in the ledger.
+    """Write a person down: wrapped key, sealed summary and consent, an index in the status list, grants, sketches, a
+    line in the ledger.
 
     ``despite``: the ids of those they were taken for; the ledger keeps that.
     """
@@ -135,6 +137,7 @@ def admit(
         sealed_entry=seal(owner.key, summary.model_dump_json().encode(), owner.context("entry")),
         stored=at,
         keep_until=int((consent.valid_until + timedelta(days=consent.retention_days)).timestamp()),
+        status_index=draw_index(session),
     )
     sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
     session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])

@@ -27,8 +27,8 @@ __all__ = [
     "Terms",
 ]
 
-Status = Literal["active", "expired", "revoked"]
-RoleStatus = Literal["in_force", "expired", "revoked", "unknown"]
+Status = Literal["active", "suspended", "expired", "revoked"]
+RoleStatus = Literal["in_force", "suspended", "expired", "revoked", "unknown"]
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -140,7 +140,9 @@ class CastEntry(BaseModel):
 
     Attributes:
         handle: as used in prompts, without ``@``.
+        status_index: theirs in the status list.
         revoked: when the key was destroyed; None while it exists.
+        suspended: since when they are; None while they are not.
         grants: who may use the identity now: ``owner``, ``everyone``, ``user:NAME``.
         terms: every answer given, with its limits; a no and what is over are among them.
         rules: what the owner never wants to appear in; see ``cameo.rules``.
@@ -154,7 +156,9 @@ class CastEntry(BaseModel):
     name: str | None
     status: Status
     created: datetime
+    status_index: int
     revoked: datetime | None = None
+    suspended: datetime | None = None
     embeddings: Mapping[str, EmbeddingSummary] = {}
     crops: Mapping[str, int] = {}
     coverage: Coverage | None = None

@@ -33,7 +33,21 @@ from enroll.signature import SignatureBroken, canonical, sign, thumbprint, verif
 
 __all__ = ["Event", "Ledger", "Owner"]
 
-Event = Literal["put", "lease", "scene", "unscene", "allow", "deny", "forbid", "lift", "revoke", "purged", "unbar"]
+Event = Literal[
+    "put",
+    "lease",
+    "scene",
+    "unscene",
+    "allow",
+    "deny",
+    "forbid",
+    "lift",
+    "suspend",
+    "resume",
+    "revoke",
+    "purged",
+    "unbar",
+]
 
 _SALT_BYTES: Final = 32
 

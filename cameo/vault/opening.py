@@ -1,19 +1,26 @@
-"""Opening a vault: its id, its master key, its signing key; made when it is opened for the first time."""
+"""Opening a vault: its id, its master key, its signing key; made when it is opened for the first time.
+
+A vault of an older format is brought to the one of today step by step, from each format to the next, in the transaction
+that unlocks it. A step may have two parts, for the tables can only be read as the classes of ``schema`` once they have
+all their columns: ``reshape`` of every step comes first, in SQL alone; ``fill`` of every step follows, with the people.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from cameo.errors import StoreDamaged
+from cameo.vault.allotment import draw_indexes
 from cameo.vault.blobs import Blobs
 from cameo.vault.cipher import Context
 from cameo.vault.duplicates import Duplicates
@@ -23,7 +30,7 @@ from cameo.vault.people import People
 from cameo.vault.schema import VERSION, IdentityRow, Meta
 from enroll.errors import BadInput
 
-__all__ = ["Secrets", "unlock", "upgrade"]
+__all__ = ["Secrets", "reshape", "unlock", "upgrade"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,16 +73,75 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
     return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
 
 
+def reshape(session: Session) -> None:
+    """Give the tables of an older vault the columns of today, before anything is read from them. A new vault, and one
+    of a later format, is left as it is."""
+    version = session.scalar(text("SELECT version FROM meta WHERE id = 1"))
+    for step in _steps_from(version):
+        step.reshape(session)
+
+
 def upgrade(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
-    """Bring a vault of format 1 to 2, in the transaction that unlocked it: everyone in it gets the sketches they would
-    have been given when they came. Whoever does not open is left as they are; they can still be revoked."""
+    """Fill what ``reshape`` made room for, in the same transaction; then the vault is of the format of today."""
     meta = session.get_one(Meta, 1)
-    if meta.version == VERSION:
-        return
+    for step in _steps_from(meta.version):
+        step.fill(session, people, blobs, duplicates)
+    meta.version = VERSION
+
+
+def _draw_sketches(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
+    """Everyone gets the sketches they would have been given when they came. Whoever does not open is left as they are;
+    they can still be revoked."""
     for row in session.scalars(select(IdentityRow)).all():
         with suppress(StoreDamaged, BadInput):
             duplicates.remember(session, people.identity(row, blobs))
-    meta.version = VERSION
+
+
+def _allot_indexes(session: Session) -> None:
+    """Everyone who is here, and everyone who left, gets an index in the status list; nobody is suspended."""
+    for statement in (
+        "ALTER TABLE meta ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE meta ADD COLUMN published BLOB NOT NULL DEFAULT x''",
+        "ALTER TABLE identities ADD COLUMN status_index INTEGER NOT NULL DEFAULT -1",
+        "ALTER TABLE identities ADD COLUMN suspended INTEGER",
+        "ALTER TABLE tombstones ADD COLUMN status_index INTEGER NOT NULL DEFAULT -1",
+    ):
+        session.execute(text(statement))
+    people = {
+        table: session.scalars(text(f"SELECT identity_id FROM {table}")).all()  # noqa: S608
+        for table in ("identities", "tombstones")
+    }
+    indexes = iter(draw_indexes(sum(map(len, people.values()))))
+    for table, ids in people.items():
+        for identity_id, index in zip(ids, indexes, strict=False):
+            session.execute(
+                text(f"UPDATE {table} SET status_index = :index WHERE identity_id = :id"),  # noqa: S608
+                {"index": index, "id": identity_id},
+            )
+        session.execute(text(f"CREATE UNIQUE INDEX ix_{table}_status ON {table} (status_index)"))
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class _Step:
+    """From one format to the next; see the module."""
+
+    reshape: Callable[[Session], None] = _nothing
+    fill: Callable[[Session, People, Blobs, Duplicates], None] = _nothing
+
+
+_STEPS: Final[Mapping[int, _Step]] = {
+    1: _Step(fill=_draw_sketches),
+    2: _Step(reshape=_allot_indexes),
+}
+
+
+def _steps_from(version: int | None) -> list[_Step]:
+    """What is to be done to a vault of this format, in order."""
+    return [_STEPS[older] for older in range(version, VERSION)] if version is not None and version in _STEPS else []
 
 
 def _found(session: Session, home: Path) -> Secrets:

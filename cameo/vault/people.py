@@ -106,8 +106,10 @@ class People:
             identity_id=row.identity_id,
             handle=summary.handle,
             name=summary.name,
-            status="active" if now < consent.valid_until else "expired",
+            status="expired" if now >= consent.valid_until else "active" if row.suspended is None else "suspended",
             created=summary.created,
+            status_index=row.status_index,
+            suspended=None if row.suspended is None else moment(row.suspended),
             embeddings=summary.embeddings,
             crops=summary.crops,
             coverage=summary.coverage,
@@ -127,6 +129,7 @@ class People:
             name=None,
             status="revoked",
             created=moment(tombstone.enrolled),
+            status_index=tombstone.status_index,
             revoked=moment(tombstone.revoked),
             consent_id=tombstone.consent_id,
             uses=_scenes_with(session, tombstone.identity_id),
@@ -141,12 +144,12 @@ class People:
         row = session.scalars(select(IdentityRow).where(IdentityRow.consent_id == consent_id)).first()
         if row is not None:
             owner = self.owner(row)
-            in_force = now < self.consent(session, owner).valid_until
+            ended = now >= self.consent(session, owner).valid_until
             return SceneRole(
                 handle=self.summary(row, owner).handle,
                 identity_id=row.identity_id,
                 consent_id=consent_id,
-                status="in_force" if in_force else "expired",
+                status="expired" if ended else "in_force" if row.suspended is None else "suspended",
             )
         grave = session.scalars(select(Tombstone).where(Tombstone.consent_id == consent_id)).first()
         return SceneRole(

@@ -16,6 +16,7 @@ from cameo.vault.ledger import Owner
 from cameo.vault.people import People
 from cameo.vault.rules import rules_of
 from cameo.vault.schema import IdentityRow
+from cameo.vault.suspension import require_not_suspended
 from enroll.consent import ConsentRecord, Use
 
 __all__ = ["Permit", "permit"]
@@ -56,13 +57,14 @@ def permit(
         now: the moment that counts, UTC.
 
     Raises:
-        Revoked, UnknownHandle, ConsentInvalid, ConsentExpired, PermissionDenied, RuleBroken: no. The message never
-            holds the prompt.
+        Revoked, UnknownHandle, ConsentInvalid, ConsentExpired, Suspended, PermissionDenied, RuleBroken: no. The message
+            never holds the prompt.
     """
     row = people.alive(session, handle)
     owner = people.owner(row)
     consent = people.consent(session, owner)
     consent.verify(now=now, trusted=trusted, handle=handle)
+    require_not_suspended(row, handle)
     if purpose not in consent.uses:
         raise PermissionDenied(
             f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",

@@ -1,8 +1,8 @@
 """The end of an identity.
 
 1. ``destroy_key``: in one transaction, synced to the disk, the wrapped key goes and a tombstone comes. From here on
-   nothing of the person can be read, and nobody can lease them. Their sketches go with it, or become a bar if they
-   asked not to be enrolled again.
+   nothing of the person can be read, nobody can lease them, and the status list says so. Their sketches go with it, or
+   become a bar if they asked not to be enrolled again.
 2. ``purge``: ciphertexts, consent, grants, sealed details and openings go; the database file is rewritten without free
    pages; the certificate is signed and kept in the tombstone.
 
@@ -72,6 +72,7 @@ def destroy_key(
         reason=reason,
         destroyed=destroyed.model_dump_json(),
         certificate=None,
+        status_index=row.status_index,
     )
     session.delete(row)
     session.add(tombstone)

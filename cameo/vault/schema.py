@@ -27,8 +27,8 @@ __all__ = [
     "Tombstone",
 ]
 
-VERSION: Final = 2
-"""1 knew no sketches; see ``opening``."""
+VERSION: Final = 3
+"""1 knew no sketches, 2 no status list; see ``opening``."""
 
 _STRICT: Final = {"sqlite_strict": True}
 
@@ -41,6 +41,8 @@ class Meta(Base):
     """One row: the vault itself.
 
     ``operator`` is the Ed25519 signing key as JWK, wrapped; ``head`` is the signature over the ledger's size and head.
+    ``epoch`` counts the status lists published, and ``published`` is the SHA-256 of the bits of the last, empty before
+    the first.
     """
 
     __tablename__ = "meta"
@@ -52,13 +54,18 @@ class Meta(Base):
     keystore: Mapped[str]
     operator: Mapped[bytes]
     head: Mapped[str]
+    epoch: Mapped[int] = mapped_column(default=0)
+    published: Mapped[bytes] = mapped_column(default=b"")
 
 
 class IdentityRow(Base):
-    """An enrolled person. The row goes when they revoke; a tombstone takes its place."""
+    """An enrolled person. The row goes when they revoke; a tombstone takes its place, and their ``status_index``.
+
+    ``suspended``: since when they are; null if they are not.
+    """
 
     __tablename__ = "identities"
-    __table_args__ = (_STRICT,)
+    __table_args__ = (Index("ix_identities_status", "status_index", unique=True), _STRICT)
 
     identity_id: Mapped[str] = mapped_column(primary_key=True)
     consent_id: Mapped[str] = mapped_column(unique=True)
@@ -67,6 +74,8 @@ class IdentityRow(Base):
     sealed_entry: Mapped[bytes]
     stored: Mapped[int]
     keep_until: Mapped[int]
+    status_index: Mapped[int]
+    suspended: Mapped[int | None]
 
 
 class Consent(Base):
@@ -173,11 +182,12 @@ class Sketch(Base):
 class Tombstone(Base):
     """What is left of a revoked identity: that it was, and that it is no more.
 
-    ``certificate`` is empty from the moment the key is destroyed until everything else is gone too.
+    ``certificate`` is empty from the moment the key is destroyed until everything else is gone too. ``status_index``
+    stays theirs, so that it is nobody else's.
     """
 
     __tablename__ = "tombstones"
-    __table_args__ = (_STRICT,)
+    __table_args__ = (Index("ix_tombstones_status", "status_index", unique=True), _STRICT)
 
     identity_id: Mapped[str] = mapped_column(primary_key=True)
     consent_id: Mapped[str] = mapped_column(unique=True)
@@ -187,3 +197,4 @@ class Tombstone(Base):
     reason: Mapped[str | None]
     destroyed: Mapped[str]
     certificate: Mapped[str | None]
+    status_index: Mapped[int]

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +31,8 @@ from cameo.errors import (
     UnknownHandle,
     UsageError,
 )
+from cameo.status import StatusList
+from cameo.status.document import GREATEST_AGE
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
@@ -59,13 +61,15 @@ from cameo.vault.history import openings
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.likenesses import Likenesses
-from cameo.vault.opening import unlock, upgrade
+from cameo.vault.opening import reshape, unlock, upgrade
 from cameo.vault.people import People, moment
 from cameo.vault.permission import Permit, permit
+from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.rules import add_rule, drop_rule
 from cameo.vault.scenes import add_scene, forget_scene, latest_scene, read_detail, scenes_with, uses_of
 from cameo.vault.schema import IdentityRow, Scene, Tombstone
+from cameo.vault.suspension import resume, suspend
 from enroll.consent import ConsentRecord, Use
 from enroll.errors import ConsentExpired, ConsentInvalid
 from enroll.identity import Identity
@@ -113,6 +117,7 @@ class Vault:
         self._database = Database(self.home / "vault.sqlite3")
         self._database.create_tables()
         with self._database.transaction() as session:
+            reshape(session)
             self._secrets = unlock(session, self.home, occupied=self._blobs.anybody())
             self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
             self._people = People(self._secrets.master)
@@ -328,8 +333,8 @@ class Vault:
             fingerprint: by which a copy of it will be known.
 
         Raises:
-            Revoked, PermissionDenied: someone in it revoked, or denied it, while it was made, or the last scene of
-                their grant was made meanwhile. The caller destroys the file.
+            Revoked, Suspended, PermissionDenied: someone in it left, paused, or denied it, while it was made, or the
+                last scene of their grant was made meanwhile. The caller destroys the file.
         """
         if not _SHA256.fullmatch(sha256):
             raise UsageError(f"a scene is named by its SHA-256 in hex, got {sha256[:80]!r}")
@@ -409,10 +414,7 @@ class Vault:
             PermissionDenied: with ``never_again``, nothing is here by which they would be recognised. They are not
                 revoked, or were revoked before without that wish.
         """
-        if reason is not None:
-            reason = _storable(" ".join(reason.split()))
-            if len(reason) > _REASON_LENGTH:
-                raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+        reason = _short(reason)
         with self._database.transaction() as session:
             row = self._people.find(session, handle)
             if never_again and not self._duplicates.knows(session, row.identity_id):
@@ -423,6 +425,48 @@ class Vault:
             tombstone = row if isinstance(row, Tombstone) else self._bury(session, row, reason, never_again=never_again)
             identity_id, certificate = tombstone.identity_id, tombstone.certificate
         return Certificate.model_validate_json(certificate) if certificate else self._purge(identity_id)
+
+    def suspend(self, handle: str, reason: str | None = None) -> CastEntry:
+        """Keep a person out of every scene until ``resume``; also out of those that are being made.
+
+        Args:
+            reason: sealed in the ledger under the person's key; nobody else is told.
+
+        Raises:
+            Revoked, UnknownHandle: there is nobody to suspend.
+            UsageError: the reason has more than 200 characters.
+        """
+        reason, now = _short(reason), self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            suspend(session, self._ledger, row, self._people.owner(row), reason, at=_seconds(now))
+            return self._people.entry(session, row, now)
+
+    def resume(self, handle: str) -> CastEntry:
+        """Let a suspended person into scenes again, under the consent and the grants they have.
+
+        Raises:
+            Revoked, UnknownHandle: there is nobody who could.
+        """
+        now = self._clock()
+        with self._database.transaction() as session:
+            row = self._people.alive(session, handle)
+            resume(session, self._ledger, row, self._people.owner(row), at=_seconds(now))
+            return self._people.entry(session, row, now)
+
+    def status_list(self, age: timedelta = GREATEST_AGE) -> StatusList:
+        """How everybody who is or was here stands now, signed, for those who cannot ask this vault.
+
+        Its epoch is one more than that of the list before, unless it says the same.
+
+        Args:
+            age: how long it may be relied on: over 0, up to 31 days.
+
+        Raises:
+            UsageError: another age than that.
+        """
+        with self._database.transaction() as session:
+            return publish(session, self.operator, now=self._clock(), age=age)
 
     def unbar(self, certificate_id: str) -> None:
         """Forget the sketches that were kept under a deletion certificate: the person may be enrolled again.
@@ -531,6 +575,16 @@ class Vault:
 
 def _seconds(at: datetime) -> int:
     return int(at.timestamp())
+
+
+def _short(reason: str | None) -> str | None:
+    """A reason as one line. Raises UsageError when that has more than 200 characters."""
+    if reason is None:
+        return None
+    reason = _storable(" ".join(reason.split()))
+    if len(reason) > _REASON_LENGTH:
+        raise UsageError(f"a reason has at most {_REASON_LENGTH} characters, got {len(reason)}")
+    return reason
 
 
 def _storable(text: str) -> str:

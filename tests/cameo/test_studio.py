@@ -14,7 +14,16 @@ import pytest
 
 import cameo
 from cameo.demo import CLIP
-from cameo.errors import HandleTaken, InputRefused, PermissionDenied, PromptInvalid, Revoked, StoreFull, UnknownHandle
+from cameo.errors import (
+    HandleTaken,
+    InputRefused,
+    PermissionDenied,
+    PromptInvalid,
+    Revoked,
+    StoreFull,
+    Suspended,
+    UnknownHandle,
+)
 from cameo.scene import write_scene
 from cameo.studio import Studio, default_home
 from cameo.vault import Vault
@@ -155,6 +164,25 @@ def test_denied_while_drawing_the_scene_is_never_written(
     with pytest.raises(PermissionDenied, match="while the scene was made"):
         studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", user="bob", model=str(tiny_model), progress=watch)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_suspended_while_drawing_the_scene_is_never_written(
+    studio: Studio, enrolled, home: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    enrolled("ada")
+    (tmp_path / "out").mkdir()
+    shares: list[float] = []
+
+    def watch(doing: str, share: float) -> None:
+        shares.append(share)
+        if doing == "drawing" and len(shares) == 3:
+            Studio(home).suspend("ada")
+
+    with pytest.raises(Suspended, match="while the scene was made"):
+        studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", model=str(tiny_model), progress=watch)
+    assert max(shares) < 0.8 and not list((tmp_path / "out").iterdir())
+    studio.resume("ada")
+    studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", model=str(tiny_model))
 
 
 def test_a_scene_that_cannot_be_recorded_is_not_written(

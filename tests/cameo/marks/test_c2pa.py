@@ -11,7 +11,7 @@ import c2pa
 import numpy as np
 import pytest
 
-from cameo.marks import Authority, cast_assertion, embed, read
+from cameo.marks import Authority, StatusEntry, cast_assertion, embed, read
 from cameo.scene import write_scene
 
 ADA, BOB = str(uuid4()), str(uuid4())
@@ -85,6 +85,28 @@ def test_says_what_made_the_scene_and_of_whom(marked: Path, authority: Authority
     person = manifest.cast.is_of(ADA)
     assert person is not None and person.consent_id == "consent-1"
     assert manifest.cast.is_of(BOB) is None
+
+
+def test_says_where_each_is_looked_up(plain: Path, authority: Authority, tmp_path: Path) -> None:
+    cast = cast_assertion(
+        {ADA: "consent-1", BOB: "consent-2"},
+        model="nano",
+        seed=7,
+        statuses={ADA: StatusEntry(index=94567, list="urn:x")},
+    )
+    embed(plain, tmp_path / "marked.mp4", cast, authority, version="0.1.0")
+    found = read(tmp_path / "marked.mp4", trusted=(authority.root,)).cast
+    assert found is not None
+    ada, bob = found.is_of(ADA), found.is_of(BOB)
+    assert ada is not None and ada.status == StatusEntry(index=94567, list="urn:x")
+    assert bob is not None and bob.status is None
+
+
+def test_a_scene_of_before_there_was_a_status_list(plain: Path, authority: Authority, tmp_path: Path) -> None:
+    cast = cast_assertion({ADA: "consent-1"}, model="nano", seed=7).model_copy(update={"version": 1})
+    embed(plain, tmp_path / "marked.mp4", cast, authority, version="0.1.0")
+    found = read(tmp_path / "marked.mp4", trusted=(authority.root,))
+    assert found.state == "Trusted" and found.cast == cast
 
 
 def test_another_reader_finds_it_too(marked: Path) -> None:

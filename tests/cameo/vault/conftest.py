@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,6 +106,50 @@ def person(vault: Vault, clock: Clock) -> Callable[..., Enrolled]:
         return noise(crc32(handle.encode()) if seed is None else seed, consent), consent
 
     return make
+
+
+# The tables that changed since, word for word as the Cameo of format 2 made them.
+FORMAT_2 = """
+    CREATE TABLE meta (
+        id INTEGER NOT NULL, version INTEGER NOT NULL, vault_id TEXT NOT NULL, keystore TEXT NOT NULL,
+        operator BLOB NOT NULL, head TEXT NOT NULL, PRIMARY KEY (id)
+    ) STRICT;
+    CREATE TABLE identities (
+        identity_id TEXT NOT NULL, consent_id TEXT NOT NULL, handle_tag BLOB NOT NULL, wrapped_key BLOB NOT NULL,
+        sealed_entry BLOB NOT NULL, stored INTEGER NOT NULL, keep_until INTEGER NOT NULL,
+        PRIMARY KEY (identity_id), UNIQUE (consent_id), UNIQUE (handle_tag)
+    ) STRICT;
+    CREATE TABLE tombstones (
+        identity_id TEXT NOT NULL, consent_id TEXT NOT NULL, handle_tag BLOB NOT NULL, enrolled INTEGER NOT NULL,
+        revoked INTEGER NOT NULL, reason TEXT, destroyed TEXT NOT NULL, certificate TEXT,
+        PRIMARY KEY (identity_id), UNIQUE (consent_id)
+    ) STRICT;
+    CREATE INDEX ix_tombstones_handle_tag ON tombstones (handle_tag);
+"""
+
+
+@pytest.fixture
+def as_format() -> Callable[[Path, int], None]:
+    """``as_format(home, 2)`` makes of a vault's database what an older Cameo would have left of the same people."""
+
+    def as_format(home: Path, version: int) -> None:
+        with sqlite3.connect(home / "vault.sqlite3") as raw:
+            kept = {}
+            for table in ("meta", "identities", "tombstones"):
+                kept[table] = raw.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+                raw.execute(f"DROP TABLE {table}")
+            raw.executescript(FORMAT_2)
+            for table, rows in kept.items():
+                # What is new stands behind what was there.
+                columns = len(raw.execute(f"PRAGMA table_info({table})").fetchall())
+                marks = ",".join("?" * columns)
+                raw.executemany(f"INSERT INTO {table} VALUES ({marks})", [row[:columns] for row in rows])  # noqa: S608
+            if version == 1:
+                raw.execute("DROP TABLE sketches")
+            raw.execute("UPDATE meta SET version = ?", (version,))
+        raw.close()
+
+    return as_format
 
 
 @pytest.fixture

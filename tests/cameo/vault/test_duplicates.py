@@ -20,6 +20,7 @@ from cameo.errors import (
 from cameo.vault import Vault
 from cameo.vault.certificate import Certificate
 from cameo.vault.duplicates import GUARDS, with_guard
+from cameo.vault.schema import VERSION
 from enroll.identity import Identity
 
 FACE, VOICE = GUARDS
@@ -210,16 +211,14 @@ def test_two_vaults_cannot_be_compared(vault, ada, tmp_path) -> None:
     assert abs(np.unpackbits(here ^ there).mean() - 0.5) < 0.05
 
 
-def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock) -> None:
+def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock, as_format) -> None:
     damaged = person("grace", seed=77)
     vault.put(*damaged)
     next((vault.home / "blobs" / damaged[0].identity_id).iterdir()).write_bytes(b"damaged")
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        raw.execute("DROP TABLE sketches")
-        raw.execute("UPDATE meta SET version = 1")
+    as_format(vault.home, 1)
     again = Vault(vault.home, clock=clock)
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT version FROM meta").fetchone() == (2,)
+        assert raw.execute("SELECT version FROM meta").fetchone() == (VERSION,)
         assert raw.execute("SELECT DISTINCT identity_id FROM sketches").fetchall() == [(ada[0].identity_id,)]
     with pytest.raises(AlreadyEnrolled, match="as @ada"):
         again.put(*same("eve"))
