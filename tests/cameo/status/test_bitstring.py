@@ -23,7 +23,7 @@ PUBLISHED_94567 = "H4sIAAAAAAAAA+3OMQ0AAAgDsOHfNBp2kZBWQRMAAAAAAAAAAAAAAL6Z6wAAA
 
 
 def packed(content: bytes) -> str:
-    return "u" + base64.urlsafe_b64encode(gzip.compress(content)).rstrip(b"=").decode()
+    return "u" + base64.urlsafe_b64encode(gzip.compress(content, mtime=0)).rstrip(b"=").decode()
 
 
 def unpacked(encoded: str) -> int:
