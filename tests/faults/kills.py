@@ -2,8 +2,8 @@
 
     python -m tests.faults.kills --kills 2000
 
-A child opens the vault and puts, allows, denies and revokes people as fast as it can; it says so only when the vault has
-returned. It is killed after a random time, most often amid a change. The vault is then opened again, as after any
+A child opens the vault and puts, allows, denies and revokes people as fast as it can; it says so only when the vault
+has returned. It is killed after a random time, most often amid a change. The vault is then opened again, as after any
 crash, and everything that was ever acknowledged is asked for.
 """
 
