@@ -7,6 +7,7 @@
        ├─ InputRefused                                    3   the input cannot serve; nothing was stored
        │  ├─ PromptInvalid      bad_input
        │  ├─ CertificateInvalid bad_input
+       │  ├─ PackageInvalid     package_invalid
        │  ├─ StatusListInvalid  status_list_invalid
        │  └─ HandleTaken        handle_taken
        ├─ NotPermitted                                    4   refused; nothing was generated
@@ -41,6 +42,7 @@ __all__ = [
     "HandleTaken",
     "InputRefused",
     "NotPermitted",
+    "PackageInvalid",
     "PermissionDenied",
     "PromptInvalid",
     "Revoked",
@@ -88,6 +90,12 @@ class StatusListInvalid(InputRefused):
     """This is no status list, or not one anybody here trusts."""
 
     code = "status_list_invalid"
+
+
+class PackageInvalid(InputRefused):
+    """This is no package of a person, not one of a home that is trusted here, or another passphrase's."""
+
+    code = "package_invalid"
 
 
 class HandleTaken(InputRefused):

@@ -1,0 +1,150 @@
+"""A person on the way from one home to another: one encrypted, signed file, ``.cameo``.
+
+The outside is a compact JWE (RFC 7516): a key is made of a passphrase (PBES2-HS512+A256KW, RFC 7518 §4.8, 250,000
+rounds) and seals the inside with A256GCM. The inside is ``length ‖ head ‖ identity``: the head says whose it is, under
+which consent, grants and rules, and where its status is looked up; it is signed by the home it comes from, and holds
+the SHA-256 of the identity behind it. Without the passphrase the file says nothing but how long it is.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final, Literal, Self
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, OKPKey
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cameo.errors import PackageInvalid
+from cameo.vault.entries import Terms
+from enroll.consent import ConsentRecord
+from enroll.fields import Moment
+from enroll.signature import SignatureBroken, sign, verify
+
+__all__ = ["MAX_BYTES", "Head", "pack", "unpack"]
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+LEAST_PASSPHRASE: Final = 12
+_ROUNDS: Final = 250_000
+_ALGORITHMS: Final = ["PBES2-HS512+A256KW", "A256GCM"]
+_HEAD_BYTES: Final = 256 * 1024
+
+
+class Head(BaseModel):
+    """What a package says of the identity in it.
+
+    Attributes:
+        exported: when, UTC.
+        issuer: thumbprint of the operator whose status list counts for it, which is the one the consent is signed by.
+        status_index: where in that list.
+        consent: the record, as JSON.
+        grants: every answer given; the owner is not among them.
+        rules: what the person never appears in, beside what their consent says.
+        identity_sha256: of the identity behind the head, hex.
+        signature: of the home it comes from; see ``enroll.signature``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["cameo-package/1"] = "cameo-package/1"
+    exported: Moment
+    issuer: str = Field(pattern=r"^[A-Za-z0-9_-]{43}$")
+    status_index: int = Field(ge=0, lt=2**31)
+    consent: str = Field(max_length=65536)
+    grants: tuple[Terms, ...] = Field(max_length=256)
+    rules: tuple[str, ...] = Field(max_length=256)
+    identity_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    signature: str | None = Field(default=None, max_length=1024)
+
+    @classmethod
+    def of(
+        cls,
+        consent: ConsentRecord,
+        identity: bytes,
+        *,
+        issuer: str,
+        status_index: int,
+        grants: Collection[Terms],
+        rules: Collection[str],
+        now: datetime,
+        key: OKPKey,
+    ) -> Self:
+        """Signed with the exporting home's key."""
+        head = cls(
+            exported=now,
+            issuer=issuer,
+            status_index=status_index,
+            consent=consent.to_json(),
+            grants=tuple(grants),
+            rules=tuple(rules),
+            identity_sha256=sha256(identity).hexdigest(),
+        )
+        return head.model_copy(update={"signature": sign(head._signed(), key)})
+
+    def require_whole(self, identity: bytes, trusted: Collection[str]) -> None:
+        """
+        Raises:
+            PackageInvalid: unsigned, signed by a stranger, or over another identity.
+        """
+        try:
+            signer = verify(self._signed(), self.signature or "")
+        except SignatureBroken as error:
+            raise PackageInvalid(f"the package was changed: {error}") from None
+        if signer != self.issuer or signer not in trusted:
+            raise PackageInvalid(
+                f"the package comes from {signer}, whom nobody here trusts",
+                hint=f"if you know that home: cameo import … --trust {signer}",
+            )
+        if not hmac.compare_digest(sha256(identity).hexdigest(), self.identity_sha256):
+            raise PackageInvalid("the package holds another identity than it says")
+
+    def _signed(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"signature"})
+
+
+def pack(head: Head, identity: bytes, passphrase: str) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        PackageInvalid: the passphrase is shorter than ``LEAST_PASSPHRASE`` characters.
+    """
+    words = head.model_dump_json().encode()
+    inside = len(words).to_bytes(4, "big") + words + identity
+    header = {"alg": _ALGORITHMS[0], "enc": _ALGORITHMS[1], "p2c": _ROUNDS}
+    return jwe.encrypt_compact(header, inside, _key(passphrase), algorithms=_ALGORITHMS).encode()
+
+
+def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
+    """Head and identity. The signature is not looked at here; see ``Head.require_whole``.
+
+    Raises:
+        PackageInvalid: no package, changed, or another passphrase.
+    """
+    if len(content) > MAX_BYTES:
+        raise PackageInvalid(f"a package has at most {MAX_BYTES >> 20} MiB")
+    try:
+        inside = jwe.decrypt_compact(content.strip(), _key(passphrase), algorithms=_ALGORITHMS).plaintext or b""
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, AssertionError):
+        # The header is anybody's JSON: what the parsers below it stumble over is theirs to choose.
+        raise PackageInvalid(
+            "this opens no package: another passphrase, a changed file, or none at all", hint="check both"
+        ) from None
+    length = int.from_bytes(inside[:4], "big")
+    if not 0 < length <= min(_HEAD_BYTES, len(inside) - 4):
+        raise PackageInvalid("the package's head does not fit")
+    try:
+        return Head.model_validate_json(inside[4 : 4 + length]), inside[4 + length :]
+    except ValidationError as error:
+        raise PackageInvalid(f"the package's head does not fit: {error.error_count()} fields") from None
+
+
+def _key(passphrase: str) -> OctKey:
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise PackageInvalid(
+            f"a passphrase has at least {LEAST_PASSPHRASE} characters", hint="such as five words drawn by lot"
+        )
+    return OctKey.import_key(passphrase.encode())
