@@ -7,6 +7,7 @@
        ├─ InputRefused                                    3   the input cannot serve; nothing was stored
        │  ├─ PromptInvalid      bad_input
        │  ├─ CertificateInvalid bad_input
+       │  ├─ ProofInvalid       bad_input
        │  └─ HandleTaken        handle_taken
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
@@ -38,6 +39,7 @@ __all__ = [
     "NotPermitted",
     "PermissionDenied",
     "PromptInvalid",
+    "ProofInvalid",
     "Revoked",
     "StoreBusy",
     "StoreDamaged",
@@ -72,6 +74,10 @@ class PromptInvalid(InputRefused):
 
 class CertificateInvalid(InputRefused):
     """This is no deletion certificate, or not one anybody here trusts."""
+
+
+class ProofInvalid(InputRefused):
+    """This is no checkpoint, key or proof of a ledger, or it does not hold."""
 
 
 class HandleTaken(InputRefused):
