@@ -12,7 +12,16 @@ from enroll.consent import Assurance, ConsentRecord, Scope, Use
 from enroll.evidence import Capture
 from enroll.identity import Coverage, Identity, Modality
 
-__all__ = ["CastEntry", "ConsentSummary", "EmbeddingSummary", "LedgerHead", "SceneRecord", "SceneRole", "Summary"]
+__all__ = [
+    "CastEntry",
+    "ChainHead",
+    "ConsentSummary",
+    "EmbeddingSummary",
+    "LedgerHead",
+    "SceneRecord",
+    "SceneRole",
+    "Summary",
+]
 
 Status = Literal["active", "expired", "revoked"]
 RoleStatus = Literal["in_force", "expired", "revoked", "unknown"]
@@ -164,7 +173,16 @@ class SceneRecord(BaseModel):
 
 
 class LedgerHead(BaseModel):
-    """How long the ledger is, and the hash everything in it leads to (hex)."""
+    """How many lines the ledger has, and the root of the Merkle tree over them (hex)."""
+
+    model_config = _FROZEN
+
+    size: int
+    root: str
+
+
+class ChainHead(BaseModel):
+    """The same of a ledger that was a chain still, as it stands in certificates of that time: its last link (hex)."""
 
     model_config = _FROZEN
 

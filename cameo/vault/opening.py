@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cameo.errors import StoreDamaged
 from cameo.vault.blobs import Blobs
+from cameo.vault.chain import plant
 from cameo.vault.cipher import Context
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
@@ -23,7 +25,7 @@ from cameo.vault.people import People
 from cameo.vault.schema import VERSION, IdentityRow, Meta
 from enroll.errors import BadInput
 
-__all__ = ["Secrets", "unlock", "upgrade"]
+__all__ = ["Opened", "Secrets", "unlock", "upgrade"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +35,7 @@ class Secrets:
     Attributes:
         vault_id: UUID4.
         master: wraps the keys of its people.
-        operator: Ed25519, signs consents, certificates and the ledger's head. Stored wrapped by the master key.
+        operator: Ed25519, signs consents, certificates and the ledger's checkpoints. Stored wrapped by the master key.
     """
 
     vault_id: str
@@ -66,16 +68,51 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
     return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
 
 
-def upgrade(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
-    """Bring a vault of format 1 to 2, in the transaction that unlocked it: everyone in it gets the sketches they would
-    have been given when they came. Whoever does not open is left as they are; they can still be revoked."""
+@dataclass(frozen=True)
+class Opened:
+    """What a step from one format to the next may need."""
+
+    secrets: Secrets
+    people: People
+    blobs: Blobs
+    duplicates: Duplicates
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one format of the vault to a later one."""
+
+    before: int
+    after: int
+    take: Callable[[Session, Opened], None]
+
+
+def upgrade(session: Session, opened: Opened) -> None:
+    """Bring an older vault to this format step by step, in the transaction that unlocked it."""
     meta = session.get_one(Meta, 1)
-    if meta.version == VERSION:
-        return
+    for step in _STEPS:
+        if meta.version == step.before:
+            step.take(session, opened)
+            meta.version = step.after
+
+
+def _sketch_everybody(session: Session, opened: Opened) -> None:
+    """Everyone gets the sketches they would have been given when they came. Whoever does not open is left as they are;
+    they can still be revoked."""
     for row in session.scalars(select(IdentityRow)).all():
         with suppress(StoreDamaged, BadInput):
-            duplicates.remember(session, people.identity(row, blobs))
-    meta.version = VERSION
+            opened.duplicates.remember(session, opened.people.identity(row, opened.blobs))
+
+
+def _plant_the_ledger(session: Session, opened: Opened) -> None:
+    """The ledger's chain becomes a tree."""
+    plant(session, opened.secrets.vault_id, opened.secrets.operator)
+
+
+_STEPS: Final = (
+    Step(1, 2, _sketch_everybody),
+    Step(2, 4, _plant_the_ledger),
+)
 
 
 def _found(session: Session, home: Path) -> Secrets:

@@ -20,7 +20,9 @@ from cameo.errors import (
 from cameo.vault import Vault
 from cameo.vault.certificate import Certificate
 from cameo.vault.duplicates import GUARDS, with_guard
+from cameo.vault.schema import VERSION
 from enroll.identity import Identity
+from tests.cameo.vault.older import back_to_a_chain
 
 FACE, VOICE = GUARDS
 
@@ -216,22 +218,24 @@ def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock
     next((vault.home / "blobs" / damaged[0].identity_id).iterdir()).write_bytes(b"damaged")
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
         raw.execute("DROP TABLE sketches")
-        raw.execute("UPDATE meta SET version = 1")
+    back_to_a_chain(vault.home, vault.operator, version=1)
     again = Vault(vault.home, clock=clock)
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT version FROM meta").fetchone() == (2,)
+        assert raw.execute("SELECT version FROM meta").fetchone() == (VERSION,)
         assert raw.execute("SELECT DISTINCT identity_id FROM sketches").fetchall() == [(ada[0].identity_id,)]
     with pytest.raises(AlreadyEnrolled, match="as @ada"):
         again.put(*same("eve"))
     again.revoke("grace")
+    again.verify_log()
 
 
 def test_a_certificate_of_format_one_still_holds(vault, ada) -> None:
     from enroll.signature import sign
 
     now = vault.revoke("ada")
-    fields = now.model_dump(mode="json", exclude={"signature", "kept"}) | {"format": "cameo-deletion/1"}
+    fields = now.model_dump(mode="json", exclude={"signature", "kept", "logged"}) | {"format": "cameo-deletion/1"}
     del fields["destroyed"]["sketches"]
+    fields["ledger"] = {"size": 3, "head": "ab" * 32}
     old = Certificate.model_validate_json(json.dumps(fields | {"signature": sign(fields, vault.operator)}))
     old.verify(vault.trusted)
-    assert now.format == "cameo-deletion/2"
+    assert now.format == "cameo-deletion/3"
