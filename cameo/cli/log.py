@@ -12,6 +12,7 @@ from cameo.cli.options import Command, Out
 from cameo.cli.terminal import Answer, plain
 from cameo.errors import InputRefused, UsageError
 from cameo.log import Checkpoint, Growth, Inclusion
+from cameo.log.fields import LARGEST
 from cameo.studio import Studio
 from cameo.vault.line import Line
 from enroll.fields import spell
@@ -64,7 +65,7 @@ def prove(
     if since is None:
         line = studio.prove(handle, seq=seq)
         return _written(out, line, {"kind": "line", "seq": line.index + 1}, f"line {line.index + 1} is in the ledger")
-    growth = studio.prove_growth(int(since) if since.isascii() and since.isdigit() else since)
+    growth = studio.prove_growth(_size_or_file(since))
     what = f"the ledger grew from its first {growth.old_size} lines"
     return _written(out, growth, {"kind": "growth", "since": growth.old_size}, what)
 
@@ -107,6 +108,14 @@ def export(
         {"path": str(out.absolute()), **_payload(checkpoint), "key": str(studio.log_key)},
         (f"{plain(out)}: {checkpoint.size} entries", f"others check it with the key {studio.log_key}"),
     )
+
+
+def _size_or_file(since: str) -> int | Path:
+    if not (since.isascii() and since.isdigit()):
+        return Path(since)
+    if len(since) > len(str(LARGEST)):
+        raise UsageError(f"--since has {len(since)} digits", hint="no ledger is that long")
+    return int(since)
 
 
 def _written(out: Path, proof: Inclusion | Growth, payload: dict[str, Any], what: str) -> Answer:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cameo.errors import ProofInvalid, StoreDamaged, UnknownHandle, UsageError
 from cameo.log.checkpoint import Checkpoint
 from cameo.log.folder import export
-from cameo.log.merkle import Node, consistency_path, inclusion_path, root_of
+from cameo.log.merkle import Growing, Node, consistency_path, inclusion_path, leaf_hash, root_of
 from cameo.log.proof import Growth, Inclusion
 from cameo.vault.ledger import Ledger, entry_of, read_nodes
 from cameo.vault.line import Opening
@@ -61,10 +61,18 @@ def prove_growth(session: Session, ledger: Ledger, since: int | Checkpoint) -> G
 
 
 def export_ledger(session: Session, ledger: Ledger) -> Callable[[Path], Checkpoint]:
-    """Read all of it; what is returned writes it to a folder, when the transaction is over."""
+    """Read all of it; what is returned writes it to a folder, when the transaction is over.
+
+    Raises:
+        StoreDamaged: it is not what was signed.
+    """
     rows = select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=_AT_A_TIME)
     entries = [entry_of(row) for row in session.scalars(rows)]
-    note = _note(session)
+    note, signed, tree = _note(session), ledger.signed(session), Growing()
+    for entry in entries:
+        tree.append(leaf_hash(entry))
+    if (signed.size, signed.root) != (tree.size, tree.root()):
+        raise StoreDamaged(f"the ledger has {tree.size} lines, and those are not the {signed.size} the operator signed")
 
     def write(folder: Path) -> Checkpoint:
         return export(folder, entries, note, ledger.verifier)
