@@ -34,6 +34,7 @@ __all__ = ["Event", "Ledger", "Owner", "entry_of", "read_nodes"]
 Event = Literal["put", "lease", "scene", "allow", "deny", "revoke", "purged", "unbar"]
 
 _LEAVING: Final = ("revoke", "purged")
+_LARGEST: Final = 2**52
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Ledger:
         Raises:
             StoreDamaged: the ledger is not the one that was signed last, and this is not about leaving.
         """
-        size = session.scalar(select(func.max(LedgerRow.seq))) or 0
+        # A damaged number far beyond all others must not keep anybody from leaving.
+        size = session.scalar(select(func.max(LedgerRow.seq)).where(LedgerRow.seq < _LARGEST)) or 0
         opening = Opening.new(detail)
         line = Line(size + 1, at, event, opening.commitment())
         leaf = leaf_hash(line.to_bytes())

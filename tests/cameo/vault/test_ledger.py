@@ -168,7 +168,18 @@ def test_what_was_forged_whole_is_not_signed_by_the_next_act(busy, person) -> No
         certificate.check_log(busy.log_key)
 
 
-@pytest.mark.parametrize("damage", ["UPDATE ledger SET nodes = x'00'", "DELETE FROM ledger WHERE seq = 11"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE ledger SET nodes = x'00'",
+        "DELETE FROM ledger WHERE seq = 11",
+        "UPDATE ledger SET seq = 1 << 62 WHERE seq = 11",
+        "UPDATE ledger SET seq = 9223372036854775807 WHERE seq = 4",
+        "UPDATE ledger SET at = 1 << 62",
+        "UPDATE ledger SET opening = x'7b7d'",
+        "UPDATE meta SET head = 'nothing'",
+    ],
+)
 def test_whoever_wants_to_leave_can(busy, damage) -> None:
     tamper(busy, damage)
     busy.revoke("grace").verify(busy.trusted)
