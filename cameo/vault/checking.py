@@ -3,9 +3,12 @@ without a vault."""
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from joserfc.jwk import OKPKey
 
 from cameo.errors import ProofInvalid
 from cameo.log.checkpoint import Checkpoint
@@ -14,6 +17,7 @@ from cameo.log.note import MAX_NOTE_BYTES, Verifier
 from cameo.log.proof import MAX_PROOF_BYTES, Growth, Inclusion, read_proof
 from cameo.vault.certificate import Certificate
 from cameo.vault.line import Line
+from enroll.signature import thumbprint
 
 __all__ = ["Shown", "check_evidence", "read_checkpoint"]
 
@@ -53,7 +57,7 @@ def check_evidence(path: Path, verifier: Verifier, since: Path | None = None) ->
     content = _read(path, MAX_PROOF_BYTES)
     if content.startswith(_JSON):
         certificate = Certificate.load(path)
-        certificate.verify()
+        certificate.verify({_thumbprint(verifier)})
         checkpoint = certificate.check_log(verifier)
         proofs = [Inclusion.parse(logged.proof.encode()) for logged in certificate.logged]
         return Shown("deletion", checkpoint, tuple(_line(proof.entry) for proof in proofs))
@@ -67,6 +71,12 @@ def check_evidence(path: Path, verifier: Verifier, since: Path | None = None) ->
 def read_checkpoint(path: Path, verifier: Verifier) -> Checkpoint:
     """Raises ProofInvalid when the file holds none that this key signed."""
     return Checkpoint.open(_read(path, MAX_NOTE_BYTES), verifier)
+
+
+def _thumbprint(verifier: Verifier) -> str:
+    """A vault signs its certificates with the key of its ledger."""
+    x = urlsafe_b64encode(verifier.public).decode().rstrip("=")
+    return thumbprint(OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x}))
 
 
 def _line(entry: bytes) -> Line:

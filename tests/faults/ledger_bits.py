@@ -1,6 +1,6 @@
 """Flip one bit of a ledger, see whether that is found, flip it back; many times.
 
-    python -m tests.faults.ledger_bits --flips 10000 [--lines 700] [--seed 0]
+    python -m tests.faults.ledger_bits --flips 10000 [--lines 700] [--only database] [--seed 0]
 
 Where: in every file of an exported folder, by size; and in every value of the database's ledger rows and of its
 checkpoint, by size. Found means the typed error of an integrity failure, nothing else. Ends with status 1 if any flip
@@ -133,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--flips", type=int, default=10_000, help="in the folder, and as many in the database")
     parser.add_argument("--lines", type=int, default=700, help="of the ledger")
+    parser.add_argument("--only", choices=["folder", "database"], help="one of the two")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
@@ -143,9 +144,11 @@ def main() -> None:
         vault.export_log(Path(folder) / "tiles")
         outcomes = []
         for where, flip in [
-            ("exported folder", lambda: flip_files(Path(folder) / "tiles", vault.log_key, options.flips, chance)),
+            ("folder", lambda: flip_files(Path(folder) / "tiles", vault.log_key, options.flips, chance)),
             ("database", lambda: flip_rows(vault, options.flips, chance)),
         ]:
+            if options.only not in (None, where):
+                continue
             began = time.perf_counter()
             found = flip()
             outcomes.append(found)

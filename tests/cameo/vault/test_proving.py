@@ -148,6 +148,16 @@ def test_a_certificate_whose_proofs_are_of_somebody_else(vault, ada, person, tmp
     mine.check_log(vault.log_key)
 
 
+def test_a_certificate_somebody_else_signed_around_true_proofs(vault, ada, tmp_path) -> None:
+    other = Vault(tmp_path / "other")
+    certificate = vault.revoke("ada")
+    forged = certificate.model_copy(update={"reason": "another"}).sign(other.operator)
+    forged.check_log(vault.log_key)
+    forged.save(tmp_path / "forged.json")
+    with pytest.raises(CertificateInvalid, match="whom nobody here trusts"):
+        check_evidence(tmp_path / "forged.json", vault.log_key)
+
+
 def test_later_lines_change_no_certificate(vault, ada, person) -> None:
     first = vault.revoke("ada")
     vault.put(*person("grace", seed=2))
