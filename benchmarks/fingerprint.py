@@ -136,7 +136,7 @@ def main() -> None:
 
         kept = {path: fingerprint_of(np.stack(read(path)[0]), read(path)[1], 16000) for path in made}
         print(
-            "| a copy that was | found | found without its sound | picture, worst | sound, worst |\n|---|---:|---:|---:|---:|"
+            "| a copy that was | found | without its sound | picture, worst | sound, worst |\n|---|---:|---:|---:|---:|"
         )
         for name, (change, how) in CHANGES.items():
             row(name, kept, lambda path, c=change, h=how: altered(path, home, c, h))  # type: ignore[misc]

@@ -9,6 +9,7 @@
        │  ├─ CertificateInvalid bad_input
        │  ├─ PackageInvalid     package_invalid
        │  ├─ StatusListInvalid  status_list_invalid
+       │  ├─ ProofInvalid       bad_input
        │  └─ HandleTaken        handle_taken
        ├─ NotPermitted                                    4   refused; nothing was generated
        │  ├─ PermissionDenied   cameo_permission_denied
@@ -45,6 +46,7 @@ __all__ = [
     "PackageInvalid",
     "PermissionDenied",
     "PromptInvalid",
+    "ProofInvalid",
     "Revoked",
     "RuleBroken",
     "StatusListInvalid",
@@ -96,6 +98,10 @@ class PackageInvalid(InputRefused):
     """This is no package of a person, not one of a home that is trusted here, or another passphrase's."""
 
     code = "package_invalid"
+
+
+class ProofInvalid(InputRefused):
+    """This is no checkpoint, key or proof of a ledger, or it does not hold."""
 
 
 class HandleTaken(InputRefused):

@@ -25,12 +25,14 @@ from joserfc.util import urlsafe_b64decode
 
 from cameo import __version__
 from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, UnknownHandle, UsageError
+from cameo.log import Checkpoint, Growth, Inclusion, Verifier
 from cameo.results import CheckResult, DeletedScene, SceneResult
 from cameo.rules import rule
 from cameo.script import parse
 from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
+from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
@@ -314,6 +316,43 @@ class Studio:
     def verify_log(self) -> LedgerHead:
         """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""
         return self.vault.verify_log()
+
+    @property
+    def log_key(self) -> Verifier:
+        """What others need to check this home's ledger and proofs of it; as text, a verifier key."""
+        return self.vault.log_key
+
+    def prove(self, handle: str | None = None, *, seq: int | None = None) -> Inclusion:
+        """Prove that a line is in the ledger: the last one about a person, or line ``seq``; see ``Vault.prove``."""
+        return self.vault.prove(handle=None if handle is None else _handle(handle), seq=seq)
+
+    def prove_growth(self, since: int | Checkpoint | str | os.PathLike[str]) -> Growth:
+        """Prove that lines were only added since an earlier state: its size, its checkpoint, or the file of one.
+
+        Raises:
+            ProofInvalid: the file holds no checkpoint of this ledger.
+        """
+        if not isinstance(since, (int, Checkpoint)):
+            since = read_checkpoint(Path(since), self.log_key)
+        return self.vault.prove_growth(since)
+
+    def export_log(self, folder: str | os.PathLike[str]) -> Checkpoint:
+        """The ledger as a folder of C2SP tiles, which shows nobody's name; see ``Vault.export_log``."""
+        return self.vault.export_log(Path(folder))
+
+    def check_log(
+        self, path: str | os.PathLike[str], *, key: str, since: str | os.PathLike[str] | None = None
+    ) -> Shown:
+        """What a proof, a deletion certificate or an exported folder shows of somebody's ledger. Opens no vault.
+
+        Args:
+            key: the verifier key of that ledger, from whoever keeps it.
+            since: a file with an earlier checkpoint of it, which a proof of growth must start at.
+
+        Raises:
+            ProofInvalid, CertificateInvalid: it shows nothing.
+        """
+        return check_evidence(Path(path), Verifier.parse(key), Path(since) if since is not None else None)
 
     def generate(
         self,

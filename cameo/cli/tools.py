@@ -1,4 +1,4 @@
-"""``cameo synth``, ``log``, ``doctor``, ``demo``, ``train``, ``evaluate``: everything about the house itself."""
+"""``cameo synth``, ``doctor``, ``demo``, ``train``, ``evaluate``: everything about the house itself."""
 
 from __future__ import annotations
 
@@ -15,19 +15,15 @@ from rich.table import Column, Table
 from cameo.cli.options import Command, Out
 from cameo.cli.terminal import Answer, plain, progress_bar, tell
 from cameo.errors import InputRefused, UsageError
-from cameo.studio import Studio
 from enroll.consent import ConsentRecord
 
 __all__ = ["register"]
-
-log = typer.Typer(help="The ledger of what was enrolled, generated and revoked.")
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def register(root: typer.Typer) -> None:
     root.command(cls=Command)(synth)
-    root.add_typer(log, name="log")
     root.command(cls=Command)(doctor)
     root.command(cls=Command)(demo)
     for command in (train, evaluate):
@@ -133,16 +129,6 @@ def doctor() -> Answer:
             *(("", "To get what is not here:", *(f"  {line}" for line in missing)) if missing else ()),
         ),
         0 if all(report["codecs"].values()) else 5,
-    )
-
-
-@log.command(cls=Command)
-def verify() -> Answer:
-    """Recompute the ledger, check its signature, and that every stored identity opens."""
-    head = Studio().verify_log()
-    return Answer(
-        {"ok": True, "size": head.size, "head": head.head},
-        (f"the ledger is whole: {head.size} entries, head {head.head[:16]}…",),
     )
 
 

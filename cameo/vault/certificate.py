@@ -1,4 +1,4 @@
-"""The deletion certificate: what was destroyed, when, and where the ledger stood; signed by the operator."""
+"""The deletion certificate: what was destroyed, when, and proof that the ledger says so; signed by the operator."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cameo.errors import CertificateInvalid
-from cameo.vault.entries import LedgerHead
+from cameo.log.checkpoint import Checkpoint
+from cameo.log.fields import decode64
+from cameo.log.note import Verifier
+from cameo.log.proof import Inclusion
+from cameo.vault.entries import ChainHead, LedgerHead
+from cameo.vault.line import Line, Opening
 from enroll.fields import Moment
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, sign, verify
 
-__all__ = ["Certificate", "Destroyed", "Kept"]
+__all__ = ["Certificate", "Destroyed", "Kept", "Logged"]
 
 _MAX_BYTES: Final = 64 * 1024
 
@@ -53,6 +58,21 @@ class Kept(BaseModel):
     )
 
 
+class Logged(BaseModel):
+    """A line of the ledger about this deletion.
+
+    Attributes:
+        salt: base64; opens what the line commits to, which is the certificate's identity and consent.
+        proof: that the line is in the ledger, whole, in the format of ``cameo.log.proof``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    event: Literal["revoke", "purged"]
+    salt: str
+    proof: str
+
+
 class Certificate(BaseModel):
     """A signed deletion certificate. It names the person by random ids alone.
 
@@ -63,14 +83,15 @@ class Certificate(BaseModel):
         completed: when the rest was gone too.
         reason: as given; None when none was.
         kept: what was not destroyed at the person's own wish; None when nothing was kept.
-        ledger: the ledger's size and head with this deletion in it.
+        ledger: how the ledger stood with this deletion in it; None when it was damaged already.
+        logged: the lines that say so, with proofs that need no vault; see ``check_log``.
         signature: see ``enroll.signature``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    # Format 1 knew neither sketches nor a wish to stay away.
-    format: Literal["cameo-deletion/1", "cameo-deletion/2"] = "cameo-deletion/2"
+    # Format 1 knew neither sketches nor a wish to stay away, 2 no proofs: the ledger was a chain then.
+    format: Literal["cameo-deletion/1", "cameo-deletion/2", "cameo-deletion/3"] = "cameo-deletion/3"
     certificate_id: str
     identity_id: str
     consent_id: str
@@ -80,7 +101,8 @@ class Certificate(BaseModel):
     reason: str | None
     destroyed: Destroyed
     kept: Kept | None = None
-    ledger: LedgerHead
+    ledger: LedgerHead | ChainHead | None
+    logged: tuple[Logged, ...] = ()
     signature: str | None = None
 
     @classmethod
@@ -129,6 +151,41 @@ class Certificate(BaseModel):
                 f"certificate {self.certificate_id} is signed by {signer}, whom nobody here trusts"
             )
 
+    def check_log(self, verifier: Verifier) -> Checkpoint:
+        """Whether the operator's ledger says that the key was destroyed and everything else after it, at the times
+        the certificate gives. Needs no vault.
+
+        Args:
+            verifier: the ledger's key, from somewhere else than this certificate.
+
+        Returns:
+            The checkpoint it is in.
+
+        Raises:
+            CertificateInvalid: it holds no proofs, or they are of something else.
+            ProofInvalid: a proof does not hold.
+        """
+        if [line.event for line in self.logged] != ["revoke", "purged"] or not isinstance(self.ledger, LedgerHead):
+            raise CertificateInvalid(
+                f"certificate {self.certificate_id} holds no proofs of the ledger",
+                hint="it was made by an earlier Cameo, or the ledger was damaged; its signature can be checked",
+            )
+        for logged, at in zip(self.logged, (self.revoked, self.completed), strict=True):
+            inclusion = Inclusion.parse(logged.proof.encode())
+            checkpoint = inclusion.verify(verifier)
+            opening = Opening(
+                decode64(logged.salt, "salt"), {"identity_id": self.identity_id, "consent_id": self.consent_id}
+            )
+            told = Line(inclusion.index + 1, int(at.timestamp()), logged.event, opening.commitment())
+            head = LedgerHead(size=checkpoint.size, root=checkpoint.root.hex())
+            if told.to_bytes() != inclusion.entry or head != self.ledger:
+                raise CertificateInvalid(
+                    f"certificate {self.certificate_id}: its proof of {logged.event} is of something else"
+                )
+        return checkpoint
+
     def _signed_fields(self) -> dict[str, object]:
-        later: dict[str, Any] = {"kept": True, "destroyed": {"sketches"}} if self.format == "cameo-deletion/1" else {}
+        later: dict[str, Any] = {} if self.format == "cameo-deletion/3" else {"logged": True}
+        if self.format == "cameo-deletion/1":
+            later |= {"kept": True, "destroyed": {"sketches"}}
         return self.model_dump(mode="json", exclude={"signature": True} | later)

@@ -15,6 +15,7 @@ from enroll.identity import Coverage, Identity, Modality
 
 __all__ = [
     "CastEntry",
+    "ChainHead",
     "ConsentSummary",
     "EmbeddingSummary",
     "History",
@@ -255,7 +256,16 @@ class Permission(BaseModel):
 
 
 class LedgerHead(BaseModel):
-    """How long the ledger is, and the hash everything in it leads to (hex)."""
+    """How many lines the ledger has, and the root of the Merkle tree over them (hex)."""
+
+    model_config = _FROZEN
+
+    size: int
+    root: str
+
+
+class ChainHead(BaseModel):
+    """The same of a ledger that was a chain still, as it stands in certificates of that time: its last link (hex)."""
 
     model_config = _FROZEN
 

@@ -1,37 +1,35 @@
 """The ledger: what was done with whose identity, in order, so that no line can be changed, dropped or put between.
 
-Each line commits to its event without showing it:
+Each line commits to its event without showing it (see ``line``). The opening is sealed under the person's key: when
+that is destroyed, the line stays and proves only that something happened.
 
-    commitment = SHA-256("cameo/1 event" ‖ salt ‖ canonical event)      salt: 32 random bytes
-    link       = SHA-256("cameo/1 link" ‖ link before ‖ canonical {seq, at, event, commitment})
-
-The opening (salt and detail) is sealed under the person's key. When that is destroyed, the line stays and proves only
-that something happened; the salt keeps anyone from guessing what. The operator signs length and head after every line,
-so that the last lines cannot be cut off either. Put back together, an old ledger with its old signature would pass:
-whoever holds a later head (every deletion certificate does) can tell.
+The lines are the entries of a Merkle tree (RFC 9162, see ``cameo.log``). With each, the row keeps the hashes of the
+perfect subtrees that are full with it, so that a line is added, and a proof made, by reading a few rows. After every
+line the operator signs a checkpoint, so that the last lines cannot be cut off either. Put back together, an old ledger
+with its old checkpoint would pass: whoever holds a later one (every deletion certificate does) can tell, and show it.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-from base64 import b64decode, b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cameo.errors import StoreDamaged
+from cameo.errors import ProofInvalid, StoreDamaged
+from cameo.log.checkpoint import Checkpoint
+from cameo.log.merkle import EMPTY, HASH_BYTES, Growing, Node, leaf_hash, peaks
+from cameo.log.note import Verifier
 from cameo.vault.cipher import Context, open_sealed, seal
 from cameo.vault.entries import LedgerHead
+from cameo.vault.line import Detail, Line, Opening
 from cameo.vault.schema import LedgerRow, Meta
-from enroll.signature import SignatureBroken, canonical, sign, thumbprint, verify
 
-__all__ = ["Event", "Ledger", "Owner"]
+__all__ = ["Event", "Ledger", "Owner", "entry_of", "read_nodes"]
 
 Event = Literal[
     "put",
@@ -49,7 +47,8 @@ Event = Literal[
     "unbar",
 ]
 
-_SALT_BYTES: Final = 32
+_LEAVING: Final = ("revoke", "purged")
+_LARGEST: Final = 2**52
 
 
 @dataclass(frozen=True)
@@ -71,45 +70,71 @@ class Ledger:
     """Append and verify; the caller's transaction makes a line and what it tells of happen together."""
 
     def __init__(self, vault_id: str, operator: OKPKey) -> None:
-        self._vault_id = vault_id
-        self._operator = operator
+        self._key = cast(Ed25519PrivateKey, operator.private_key)
+        # The operator signs documents with this key too (``enroll.signature``). What is signed there is base64url and a
+        # dot, on one line; a checkpoint has three lines: neither can be taken for the other.
+        self.verifier = Verifier.of(f"cameo/ledger/{vault_id}", self._key)
 
     def empty_head(self) -> str:
-        """The signed head of a ledger without lines."""
-        return self._sign(LedgerHead(size=0, head=self._origin().hex()))
+        """The signed checkpoint of a ledger without lines."""
+        return self.checkpoint(0, EMPTY)
 
-    def head(self, session: Session) -> LedgerHead:
-        last = session.scalars(select(LedgerRow).order_by(LedgerRow.seq.desc()).limit(1)).first()
-        return (
-            LedgerHead(size=last.seq, head=last.link.hex()) if last else LedgerHead(size=0, head=self._origin().hex())
-        )
+    def checkpoint(self, size: int, root: bytes) -> str:
+        return Checkpoint(self.verifier.name, size, root).sign(self._key).decode()
 
     def append(
-        self, session: Session, event: Event, detail: Mapping[str, str | None], *, at: int, owner: Owner | None
-    ) -> LedgerHead:
-        """Add a line. Without an owner its opening is stored as it is: then ``detail`` may hold random ids alone."""
-        before = self.head(session)
-        salt = secrets.token_bytes(_SALT_BYTES)
-        seq = before.size + 1
-        commitment = _commitment(salt, detail)
-        opening = json.dumps({"salt": b64encode(salt).decode(), "detail": dict(detail)}).encode()
-        row = LedgerRow(
-            seq=seq,
-            at=at,
-            event=event,
-            commitment=commitment,
-            link=_link(bytes.fromhex(before.head), seq, at, event, commitment),
-            identity_id=owner.identity_id if owner else None,
-            opening=seal(owner.key, opening, owner.context(f"ledger {seq}")) if owner else opening,
+        self, session: Session, event: Event, detail: Detail, *, at: int, owner: Owner | None
+    ) -> LedgerHead | None:
+        """Add a line. Without an owner its opening is stored as it is: then ``detail`` may hold random ids alone.
+
+        Returns:
+            The new head; None when somebody leaves a vault whose ledger is damaged. They are let go and the line is
+            added, but nothing is signed: the ledger goes on not to verify.
+
+        Raises:
+            StoreDamaged: the ledger is not the one that was signed last, and this is not about leaving.
+        """
+        # A damaged number far beyond all others must not keep anybody from leaving.
+        size = session.scalar(select(func.max(LedgerRow.seq)).where(LedgerRow.seq < _LARGEST)) or 0
+        opening = Opening.new(detail)
+        line = Line(size + 1, at, event, opening.commitment())
+        leaf = leaf_hash(line.to_bytes())
+        try:
+            tree = self._signed_tree(session, size)
+        except StoreDamaged:
+            if event not in _LEAVING:
+                raise
+            tree = None
+        sealed = opening.to_bytes()
+        session.add(
+            LedgerRow(
+                seq=line.seq,
+                at=at,
+                event=event,
+                commitment=line.commitment,
+                nodes=b"".join(tree.append(leaf)) if tree else leaf,
+                identity_id=owner.identity_id if owner else None,
+                opening=seal(owner.key, sealed, owner.context(f"ledger {line.seq}")) if owner else sealed,
+            )
         )
-        session.add(row)
-        head = LedgerHead(size=seq, head=row.link.hex())
-        session.get_one(Meta, 1).head = self._sign(head)
+        if tree:
+            session.get_one(Meta, 1).head = self.checkpoint(tree.size, tree.root())
         session.flush()
-        return head
+        return LedgerHead(size=tree.size, root=tree.root().hex()) if tree else None
+
+    def signed(self, session: Session) -> Checkpoint:
+        """The checkpoint that was signed last.
+
+        Raises:
+            StoreDamaged: it is none of this operator and this vault.
+        """
+        try:
+            return Checkpoint.open(session.get_one(Meta, 1).head.encode(), self.verifier)
+        except ProofInvalid as error:
+            raise StoreDamaged(f"the ledger's checkpoint does not verify: {error.message}") from None
 
     def verify(self, session: Session, owners: Mapping[str, Owner], buried: Collection[str]) -> LedgerHead:
-        """Recompute every link, the signed head, and every commitment that can still be opened.
+        """Recompute every hash, hold the root to the signed checkpoint, and every opening that is there to its line.
 
         Args:
             session: an open transaction.
@@ -119,59 +144,75 @@ class Ledger:
         Raises:
             StoreDamaged: at the first line that does not fit.
         """
-        link, size = self._origin(), 0
+        tree = Growing()
         for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq).execution_options(yield_per=1000)):
-            size += 1
-            if row.seq != size:
-                raise _damaged(size, "seq", str(row.seq), str(size))
-            link = _link(link, row.seq, row.at, row.event, row.commitment)
-            if row.link != link:
-                raise _damaged(size, "link", row.link.hex(), link.hex())
+            seq = tree.size + 1
+            if row.seq != seq:
+                raise _damaged(seq, "seq", str(row.seq), str(seq))
+            nodes = b"".join(tree.append(leaf_hash(entry_of(row))))
+            if row.nodes != nodes:
+                raise _damaged(seq, "hashes", row.nodes.hex()[:80], nodes.hex()[:80])
             if row.identity_id not in buried:
                 self._verify_opening(row, owners)
-        head = LedgerHead(size=size, head=link.hex())
-        try:
-            signer = verify(self._head_document(head), session.get_one(Meta, 1).head)
-        except SignatureBroken:
+        signed = self.signed(session)
+        if (signed.size, signed.root) != (tree.size, tree.root()):
             raise StoreDamaged(
-                f"the ledger has {size} lines, and that is not the length and head the operator signed"
-            ) from None
-        if signer != thumbprint(self._operator):
-            raise _damaged(size, "signer", signer, thumbprint(self._operator))
-        return head
+                f"the ledger has {tree.size} lines, and those are not the {signed.size} the operator signed"
+            )
+        return LedgerHead(size=signed.size, root=signed.root.hex())
+
+    def _signed_tree(self, session: Session, size: int) -> Growing:
+        """The tree so far. Whoever changed a line and all hashes above it must not get that signed by the next act."""
+        hashes = read_nodes(session, peaks(size))
+        tree = Growing(size, (hashes[node] for node in peaks(size)))
+        signed = self.signed(session)
+        if (signed.size, signed.root) != (size, tree.root()):
+            raise StoreDamaged(
+                f"the ledger has {size} lines, and those are not the {signed.size} the operator signed",
+                hint="cameo log verify says where; restore the vault from a backup. Whoever wants to leave still can",
+            )
+        return tree
 
     def _verify_opening(self, row: LedgerRow, owners: Mapping[str, Owner]) -> None:
-        opening = row.opening
-        if opening is None or (row.identity_id is not None and row.identity_id not in owners):
+        content = row.opening
+        if content is None or (row.identity_id is not None and row.identity_id not in owners):
             raise _damaged(row.seq, "opening", "missing", "the event it commits to")
         if row.identity_id is not None:
             owner = owners[row.identity_id]
-            opening = open_sealed(owner.key, opening, owner.context(f"ledger {row.seq}"))
+            content = open_sealed(owner.key, content, owner.context(f"ledger {row.seq}"))
         try:
-            fields = json.loads(opening)
-            expected = _commitment(b64decode(fields["salt"]), fields["detail"])
-        except (ValueError, KeyError, TypeError) as error:
+            expected = Opening.from_bytes(content).commitment()
+        except ValueError as error:
             raise StoreDamaged(f"ledger line {row.seq}: its opening cannot be read") from error
         if expected != row.commitment:
             raise _damaged(row.seq, "commitment", row.commitment.hex(), expected.hex())
 
-    def _origin(self) -> bytes:
-        return sha256(b"cameo/1 ledger" + self._vault_id.encode()).digest()
 
-    def _head_document(self, head: LedgerHead) -> dict[str, object]:
-        return {"format": "cameo-ledger-head/1", "vault_id": self._vault_id, **head.model_dump()}
-
-    def _sign(self, head: LedgerHead) -> str:
-        return sign(self._head_document(head), self._operator)
-
-
-def _commitment(salt: bytes, detail: Mapping[str, str | None]) -> bytes:
-    return sha256(b"cameo/1 event" + salt + canonical(detail)).digest()
+def entry_of(row: LedgerRow) -> bytes:
+    """The line as it is in the tree. Raises StoreDamaged for what was never one."""
+    try:
+        return Line(row.seq, row.at, row.event, row.commitment).to_bytes()
+    except ValueError as error:
+        # RFC 8785 knows no integers beyond 2⁵³, a damaged row may.
+        raise StoreDamaged(f"ledger line {row.seq} cannot be one: {error}") from None
 
 
-def _link(before: bytes, seq: int, at: int, event: str, commitment: bytes) -> bytes:
-    line = canonical({"seq": seq, "at": at, "event": event, "commitment": commitment.hex()})
-    return sha256(b"cameo/1 link" + before + line).digest()
+def read_nodes(session: Session, nodes: Iterable[Node]) -> dict[Node, bytes]:
+    """Hashes of perfect subtrees: each is in the row of the last line it is over.
+
+    Raises:
+        StoreDamaged: one is not there.
+    """
+    last_lines = {node: (node.number + 1) << node.level for node in nodes}
+    found = select(LedgerRow.seq, LedgerRow.nodes).where(LedgerRow.seq.in_(last_lines.values()))
+    rows = {row.seq: row.nodes for row in session.execute(found)}
+    hashes = {}
+    for node, seq in last_lines.items():
+        at = node.level * HASH_BYTES
+        hashes[node] = rows.get(seq, b"")[at : at + HASH_BYTES]
+        if len(hashes[node]) != HASH_BYTES:
+            raise _damaged(seq, "hashes", "too few", f"one of level {node.level}")
+    return hashes
 
 
 def _damaged(seq: int, field: str, got: str, expected: str) -> StoreDamaged:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from cameo.errors import StoreDamaged
 from cameo.vault.allotment import draw_indexes
 from cameo.vault.blobs import Blobs
+from cameo.vault.chain import plant
 from cameo.vault.cipher import Context
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
@@ -30,7 +31,7 @@ from cameo.vault.people import People
 from cameo.vault.schema import VERSION, IdentityRow, Meta
 from enroll.errors import BadInput
 
-__all__ = ["Secrets", "reshape", "unlock", "upgrade"]
+__all__ = ["Opened", "Secrets", "reshape", "unlock", "upgrade"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +41,7 @@ class Secrets:
     Attributes:
         vault_id: UUID4.
         master: wraps the keys of its people.
-        operator: Ed25519, signs consents, certificates and the ledger's head. Stored wrapped by the master key.
+        operator: Ed25519, signs consents, certificates and the ledger's checkpoints. Stored wrapped by the master key.
     """
 
     vault_id: str
@@ -73,6 +74,16 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
     return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What filling an older vault may need."""
+
+    secrets: Secrets
+    people: People
+    blobs: Blobs
+    duplicates: Duplicates
+
+
 def reshape(session: Session) -> None:
     """Give the tables of an older vault the columns of today, before anything is read from them. A new vault, and one
     of a later format, is left as it is."""
@@ -81,20 +92,25 @@ def reshape(session: Session) -> None:
         step.reshape(session)
 
 
-def upgrade(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
+def upgrade(session: Session, opened: Opened) -> None:
     """Fill what ``reshape`` made room for, in the same transaction; then the vault is of the format of today."""
     meta = session.get_one(Meta, 1)
     for step in _steps_from(meta.version):
-        step.fill(session, people, blobs, duplicates)
+        step.fill(session, opened)
     meta.version = VERSION
 
 
-def _draw_sketches(session: Session, people: People, blobs: Blobs, duplicates: Duplicates) -> None:
+def _draw_sketches(session: Session, opened: Opened) -> None:
     """Everyone gets the sketches they would have been given when they came. Whoever does not open is left as they are;
     they can still be revoked."""
     for row in session.scalars(select(IdentityRow)).all():
         with suppress(StoreDamaged, BadInput):
-            duplicates.remember(session, people.identity(row, blobs))
+            opened.duplicates.remember(session, opened.people.identity(row, opened.blobs))
+
+
+def _plant_the_ledger(session: Session, opened: Opened) -> None:
+    """The ledger's chain becomes a tree."""
+    plant(session, opened.secrets.vault_id, opened.secrets.operator)
 
 
 def _allot_indexes(session: Session) -> None:
@@ -130,12 +146,13 @@ class _Step:
     """From one format to the next; see the module."""
 
     reshape: Callable[[Session], None] = _nothing
-    fill: Callable[[Session, People, Blobs, Duplicates], None] = _nothing
+    fill: Callable[[Session, Opened], None] = _nothing
 
 
 _STEPS: Final[Mapping[int, _Step]] = {
     1: _Step(fill=_draw_sketches),
     2: _Step(reshape=_allot_indexes),
+    3: _Step(fill=_plant_the_ledger),
 }
 
 

@@ -14,22 +14,29 @@ backups. All of those hold ciphertext and keys wrapped by the master key.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
+from typing import Final, Literal
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from cameo.errors import StoreDamaged
+from cameo.log.fields import encode64
 from cameo.vault.blobs import Blobs
-from cameo.vault.certificate import Certificate, Destroyed, Kept
+from cameo.vault.certificate import Certificate, Destroyed, Kept, Logged
 from cameo.vault.database import Database
 from cameo.vault.ledger import Ledger
 from cameo.vault.people import moment
+from cameo.vault.proving import prove_line, says_of
 from cameo.vault.scenes import forget_details
 from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Rule, Scene, SceneUse, Sketch, Tombstone
 
 __all__ = ["destroy_key", "lift_bar", "purge", "unfinished"]
+
+_STEPS: Final[tuple[Literal["revoke", "purged"], ...]] = ("revoke", "purged")
 
 
 def destroy_key(
@@ -110,6 +117,7 @@ def purge(
             destroyed=Destroyed.model_validate_json(tombstone.destroyed),
             kept=Kept(sketches=kept) if kept else None,
             ledger=head,
+            logged=_proofs(session, ledger, identity_id) if head else (),
         ).sign(operator)
         tombstone.certificate = certificate.to_json()
     return certificate
@@ -131,6 +139,18 @@ def lift_bar(session: Session, ledger: Ledger, certificate_id: str, *, at: int) 
 def unfinished(session: Session) -> list[str]:
     """Identities whose key is destroyed and whose purge was never completed."""
     return list(session.scalars(select(Tombstone.identity_id).where(Tombstone.certificate.is_(None))))
+
+
+def _proofs(session: Session, ledger: Ledger, identity_id: str) -> tuple[Logged, ...]:
+    """What the ledger says of this deletion, each line as it stands in the tree with all of it; empty when it is
+    damaged, which must not keep anybody from leaving."""
+    lines: list[Logged] = []
+    with suppress(StoreDamaged):
+        for event in _STEPS:
+            for seq, opening in says_of(session, event, identity_id)[:1]:
+                proof = prove_line(session, ledger, seq).to_bytes().decode()
+                lines.append(Logged(event=event, salt=encode64(opening.salt), proof=proof))
+    return tuple(lines) if len(lines) == len(_STEPS) else ()
 
 
 def _count(

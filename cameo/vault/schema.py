@@ -27,8 +27,8 @@ __all__ = [
     "Tombstone",
 ]
 
-VERSION: Final = 3
-"""1 knew no sketches, 2 no status list; see ``opening``."""
+VERSION: Final = 4
+"""1 knew no sketches, 2 no status list, 3 had a chain for a ledger; see ``opening``."""
 
 _STRICT: Final = {"sqlite_strict": True}
 
@@ -40,9 +40,8 @@ class Base(DeclarativeBase):
 class Meta(Base):
     """One row: the vault itself.
 
-    ``operator`` is the Ed25519 signing key as JWK, wrapped; ``head`` is the signature over the ledger's size and head.
-    ``epoch`` counts the status lists published, and ``published`` is the SHA-256 of the bits of the last, empty before
-    the first.
+    ``operator`` is the Ed25519 signing key as JWK, wrapped; ``head`` is the signed checkpoint of the ledger. ``epoch``
+    counts the status lists published, and ``published`` is the SHA-256 of the bits of the last, empty before the first.
     """
 
     __tablename__ = "meta"
@@ -148,7 +147,10 @@ class SceneUse(Base):
 
 
 class LedgerRow(Base):
-    """One link of the chain (see ``ledger``). ``opening`` is sealed under the person's key and dies with it."""
+    """One line (see ``ledger``). ``opening`` is sealed under the person's key and dies with it.
+
+    ``nodes`` are the hashes of the perfect subtrees that are full with this line, 32 bytes each, its own first.
+    """
 
     __tablename__ = "ledger"
     __table_args__ = (Index("ix_ledger_identity", "identity_id"), _STRICT)
@@ -157,7 +159,7 @@ class LedgerRow(Base):
     at: Mapped[int]
     event: Mapped[str]
     commitment: Mapped[bytes]
-    link: Mapped[bytes]
+    nodes: Mapped[bytes]
     identity_id: Mapped[str | None]
     opening: Mapped[bytes | None]
 

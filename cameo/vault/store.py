@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
@@ -31,6 +31,7 @@ from cameo.errors import (
     UnknownHandle,
     UsageError,
 )
+from cameo.log import Checkpoint, Growth, Inclusion, Verifier
 from cameo.status import StatusList
 from cameo.status.document import GREATEST_AGE
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger
@@ -61,9 +62,10 @@ from cameo.vault.history import openings
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.likenesses import Likenesses
-from cameo.vault.opening import reshape, unlock, upgrade
+from cameo.vault.opening import Opened, reshape, unlock, upgrade
 from cameo.vault.people import People, moment
 from cameo.vault.permission import Permit, permit
+from cameo.vault.proving import export_ledger, last_line_of, prove_growth, prove_line
 from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.rules import add_rule, drop_rule
@@ -123,7 +125,7 @@ class Vault:
             self._people = People(self._secrets.master)
             self._duplicates = Duplicates(self._secrets.master)
             self._likenesses = Likenesses(self._secrets.master)
-            upgrade(session, self._people, self._blobs, self._duplicates)
+            upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
         self._sweep()
 
     def __repr__(self) -> str:
@@ -495,6 +497,46 @@ class Vault:
             owners = {row.identity_id: self._people.owner(row) for row in session.scalars(select(IdentityRow))}
             buried = set(session.scalars(select(Tombstone.identity_id)))
             return self._ledger.verify(session, owners, buried)
+
+    @property
+    def log_key(self) -> Verifier:
+        """What others need to check this vault's ledger, and proofs of it."""
+        return self._ledger.verifier
+
+    def prove(self, *, handle: str | None = None, seq: int | None = None) -> Inclusion:
+        """Prove that a line is in the ledger: line ``seq``, counted from 1, or the last one about a person.
+
+        Raises:
+            UsageError: there is no such line; or not one of both was given.
+            UnknownHandle: nobody ever had this handle.
+        """
+        if (handle is None) == (seq is None):
+            raise UsageError("a proof is of one line", hint="name a handle or the number of a line")
+        with self._database.transaction() as session:
+            if handle is not None:
+                seq = last_line_of(session, self._people.find(session, handle))
+            return prove_line(session, self._ledger, cast(int, seq))
+
+    def prove_growth(self, since: int | Checkpoint) -> Growth:
+        """Prove that the ledger is an earlier state of it, given by its size or its checkpoint, with lines added.
+
+        Raises:
+            UsageError: it never had that many lines.
+            StoreDamaged: it had others.
+        """
+        with self._database.transaction() as session:
+            return prove_growth(session, self._ledger, since)
+
+    def export_log(self, folder: str | Path) -> Checkpoint:
+        """Write the ledger's lines and hashes as tiles; see ``cameo.log.tiles``.
+
+        Raises:
+            ProofInvalid: the folder holds a ledger that this one does not go on from.
+            InputRefused: the folder cannot be written.
+        """
+        with self._database.transaction() as session:
+            write = export_ledger(session, self._ledger)
+        return write(Path(folder))
 
     def _sweep(self) -> None:
         """Finish purges, drop the traces of killed puts, bury those whose retention is over."""

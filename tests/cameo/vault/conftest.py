@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from enroll.identity import Coverage, Crop, Embedding, Identity, Speech, View
+from tests.cameo.vault.older import back_to_a_chain
 
 Enrolled = tuple[Identity, ConsentRecord]
 NAME = "Ada Augusta Lovelace"
@@ -129,11 +130,11 @@ FORMAT_2 = """
 
 
 @pytest.fixture
-def as_format() -> Callable[[Path, int], None]:
-    """``as_format(home, 2)`` makes of a vault's database what an older Cameo would have left of the same people."""
+def as_format() -> Callable[[Vault, int], None]:
+    """``as_format(vault, 2)`` makes of a vault's database what an older Cameo would have left of the same people."""
 
-    def as_format(home: Path, version: int) -> None:
-        with sqlite3.connect(home / "vault.sqlite3") as raw:
+    def as_format(vault: Vault, version: int) -> None:
+        with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
             kept = {}
             for table in ("meta", "identities", "tombstones"):
                 kept[table] = raw.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
@@ -146,8 +147,8 @@ def as_format() -> Callable[[Path, int], None]:
                 raw.executemany(f"INSERT INTO {table} VALUES ({marks})", [row[:columns] for row in rows])  # noqa: S608
             if version == 1:
                 raw.execute("DROP TABLE sketches")
-            raw.execute("UPDATE meta SET version = ?", (version,))
         raw.close()
+        back_to_a_chain(vault.home, vault.operator, version)
 
     return as_format
 

@@ -215,7 +215,7 @@ def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock
     damaged = person("grace", seed=77)
     vault.put(*damaged)
     next((vault.home / "blobs" / damaged[0].identity_id).iterdir()).write_bytes(b"damaged")
-    as_format(vault.home, 1)
+    as_format(vault, 1)
     again = Vault(vault.home, clock=clock)
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
         assert raw.execute("SELECT version FROM meta").fetchone() == (VERSION,)
@@ -223,14 +223,16 @@ def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock
     with pytest.raises(AlreadyEnrolled, match="as @ada"):
         again.put(*same("eve"))
     again.revoke("grace")
+    again.verify_log()
 
 
 def test_a_certificate_of_format_one_still_holds(vault, ada) -> None:
     from enroll.signature import sign
 
     now = vault.revoke("ada")
-    fields = now.model_dump(mode="json", exclude={"signature", "kept"}) | {"format": "cameo-deletion/1"}
+    fields = now.model_dump(mode="json", exclude={"signature", "kept", "logged"}) | {"format": "cameo-deletion/1"}
     del fields["destroyed"]["sketches"]
+    fields["ledger"] = {"size": 3, "head": "ab" * 32}
     old = Certificate.model_validate_json(json.dumps(fields | {"signature": sign(fields, vault.operator)}))
     old.verify(vault.trusted)
-    assert now.format == "cameo-deletion/2"
+    assert now.format == "cameo-deletion/3"

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import rfc8785
 
-from cameo.errors import StoreDamaged
+from cameo.errors import CertificateInvalid, Revoked, StoreDamaged, UsageError
+from cameo.log.merkle import Growing, leaf_hash
 from cameo.vault import Vault
+from tests.cameo.log import judge
+from tests.faults.ledger_bits import fill, flip_rows
 
 DIGEST = "a1" * 32
 
@@ -43,7 +52,7 @@ CHANGES = [
     ["UPDATE ledger SET event = 'put' WHERE seq = 4"],
     ["UPDATE ledger SET at = at - 1 WHERE seq = 11"],
     ["UPDATE ledger SET commitment = zeroblob(32) WHERE seq = 3"],
-    ["UPDATE ledger SET link = zeroblob(32) WHERE seq = 3"],
+    ["UPDATE ledger SET nodes = zeroblob(32) WHERE seq = 3"],
     ["UPDATE ledger SET opening = NULL WHERE seq = 3"],
     ["UPDATE ledger SET opening = NULL WHERE seq = 11"],
     ["UPDATE ledger SET opening = (SELECT opening FROM ledger WHERE seq = 4) WHERE seq = 3"],
@@ -56,7 +65,10 @@ CHANGES = [
     ["DELETE FROM ledger WHERE seq = 11"],
     ["DELETE FROM ledger"],
     [f"UPDATE ledger SET seq = {new} WHERE seq = {old}" for old, new in [(3, 99), (4, 3), (99, 4)]],  # noqa: S608
+    ["UPDATE ledger SET nodes = CAST(nodes || zeroblob(32) AS BLOB) WHERE seq = 3"],
+    ["UPDATE ledger SET nodes = x'' WHERE seq = 11"],
     ["UPDATE meta SET head = head || 'A'"],
+    ["UPDATE meta SET head = head || char(10)"],
     ["UPDATE meta SET head = ''"],
 ]
 
@@ -91,21 +103,141 @@ def test_an_empty_ledger_verifies(vault) -> None:
     assert vault.verify_log().size == 0
 
 
-def test_the_chain_by_an_independent_judge(busy) -> None:
-    """The two formulas of the module's docstring, by hand."""
-    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-        (vault_id,) = raw.execute("SELECT vault_id FROM meta").fetchone()
-        rows = raw.execute(
-            "SELECT seq, at, event, commitment, identity_id, opening FROM ledger ORDER BY seq"
+def lines_of(vault) -> list[tuple]:
+    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
+        return raw.execute(
+            "SELECT seq, at, event, commitment, nodes, identity_id, opening FROM ledger ORDER BY seq"
         ).fetchall()
-    link = sha256(b"cameo/1 ledger" + vault_id.encode()).digest()
-    for seq, at, event, commitment, _, _ in rows:
-        line = rfc8785.dumps({"seq": seq, "at": at, "event": event, "commitment": commitment.hex()})
-        link = sha256(b"cameo/1 link" + link + line).digest()
-    assert busy.verify_log().head == link.hex()
+
+
+def entries_of(vault) -> list[bytes]:
+    """The lines by the words of ``line``."""
+    return [
+        rfc8785.dumps({"seq": seq, "at": at, "event": event, "commitment": commitment.hex()})
+        for seq, at, event, commitment, *_ in lines_of(vault)
+    ]
+
+
+def test_the_tree_by_an_independent_judge(busy) -> None:
+    entries = entries_of(busy)
+    assert busy.verify_log().root == judge.mth(entries).hex()
+    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
+        (note,) = raw.execute("SELECT head FROM meta").fetchone()
+        (vault_id,) = raw.execute("SELECT vault_id FROM meta").fetchone()
+    origin, size, root = judge.read_note(note.encode(), str(busy.log_key))
+    assert (origin, int(size), base64.b64decode(root)) == (f"cameo/ledger/{vault_id}", 11, judge.mth(entries))
+    rows = lines_of(busy)
     events = [row[2] for row in rows]
     assert events == ["put", "put", "lease", "lease", "allow", "deny", "scene", "scene", "lease", "revoke", "purged"]
-    assert json.loads(rows[9][5])["detail"].keys() == {"identity_id", "consent_id"}
+    opening = json.loads(rows[9][6])
+    assert opening["detail"].keys() == {"identity_id", "consent_id"}
+    salt = base64.b64decode(opening["salt"])
+    assert rows[9][3] == sha256(b"cameo/1 event" + salt + rfc8785.dumps(opening["detail"])).digest()
+    # With each line, the perfect subtrees that are full with it.
+    for seq, *_, nodes, _, _ in rows:
+        levels = [level for level in range(5) if seq % (1 << level) == 0]
+        assert nodes == b"".join(judge.mth(entries[seq - (1 << level) : seq]) for level in levels)
+
+
+def test_what_was_forged_whole_is_not_signed_by_the_next_act(busy, person) -> None:
+    """A line changed together with all hashes over it: from the rows alone nothing is wrong. The last checkpoint tells,
+    and is not replaced."""
+    tamper(busy, "UPDATE ledger SET at = at - 86400 WHERE seq = 2")
+    tree = Growing()
+    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
+        for seq, entry in enumerate(entries_of(busy), start=1):
+            nodes = b"".join(tree.append(leaf_hash(entry)))
+            raw.execute("UPDATE ledger SET nodes = ? WHERE seq = ?", (nodes, seq))
+    before = lines_of(busy)
+    for act in (
+        lambda: busy.lease("grace"),
+        lambda: busy.allow("grace", "carol"),
+        lambda: busy.put(*person("eve", seed=9)),
+    ):
+        with pytest.raises(StoreDamaged, match="the operator signed") as caught:
+            act()
+        assert "can" in caught.value.hint
+    assert lines_of(busy) == before, "what was refused leaves no line"
+    certificate = busy.revoke("grace")
+    certificate.verify(busy.trusted)
+    assert (certificate.ledger, certificate.logged) == (None, ())
+    assert [row[2] for row in lines_of(busy)[11:]] == ["revoke", "purged"]
+    with pytest.raises(StoreDamaged, match="line 12"):
+        busy.verify_log()
+    with pytest.raises(CertificateInvalid, match="no proofs"):
+        certificate.check_log(busy.log_key)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE ledger SET nodes = x'00'",
+        "DELETE FROM ledger WHERE seq = 11",
+        "UPDATE ledger SET seq = 1 << 62 WHERE seq = 11",
+        "UPDATE ledger SET seq = 9223372036854775807 WHERE seq = 4",
+        "UPDATE ledger SET at = 1 << 62",
+        "UPDATE ledger SET opening = x'7b7d'",
+        "UPDATE meta SET head = 'nothing'",
+    ],
+)
+def test_whoever_wants_to_leave_can(busy, damage) -> None:
+    tamper(busy, damage)
+    busy.revoke("grace").verify(busy.trusted)
+    with pytest.raises(StoreDamaged):
+        busy.verify_log()
+
+
+def test_an_act_that_fails_leaves_no_line(vault, ada, person) -> None:
+    before, head = lines_of(vault), vault.verify_log()
+    blobs = vault.home / "blobs"
+    blobs.rename(vault.home / "elsewhere")
+    blobs.write_bytes(b"in the way")
+    with pytest.raises(StoreDamaged):
+        vault.put(*person("grace", seed=2))
+    blobs.unlink()
+    (vault.home / "elsewhere").rename(blobs)
+    with pytest.raises(UsageError):
+        vault.record_scene(sha256=DIGEST, path="s.mp4", identities=[], user="bob", prompt="@ada", model="nano")
+    with pytest.raises(Revoked):
+        ids = [ada[0].identity_id, NONE]
+        vault.record_scene(sha256=DIGEST, path="s.mp4", identities=ids, user="bob", prompt="@ada", model="nano")
+    assert (lines_of(vault), vault.verify_log()) == (before, head)
+
+
+@pytest.mark.parametrize("act", ["vault.lease('ada')", "vault.allow('ada', 'carol')", "vault.revoke('ada')"])
+def test_killed_before_the_commit_leaves_no_line(vault, ada, act) -> None:
+    before, head = lines_of(vault), vault.verify_log()
+    script = KILLED.format(home=str(vault.home), act=act)
+    killed = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], timeout=60)
+    assert killed.returncode == 42
+    assert (lines_of(vault), vault.verify_log()) == (before, head)
+    vault.lease("ada").close()
+    assert vault.verify_log().size == head.size + 1
+
+
+KILLED = textwrap.dedent("""
+    import os
+    from cameo.vault import Vault
+    from cameo.vault.ledger import Ledger
+
+    def append_then_die(*args, **kwargs):
+        append(*args, **kwargs)
+        os._exit(42)
+
+    vault = Vault({home!r})
+    append, Ledger.append = Ledger.append, append_then_die
+    {act}
+""")
+
+
+def test_an_opening_is_spelled_in_one_way(busy) -> None:
+    """Those without an owner are under no seal, and hang on the tree by what they open alone."""
+    content = lines_of(busy)[10][6]
+    for changed in (content + b" ", content.replace(b'": "', b'":  "'), b" " + content, content.replace(b"=", b"==")):
+        with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
+            raw.execute("UPDATE ledger SET opening = ? WHERE seq = 11", (changed,))
+        with pytest.raises(StoreDamaged, match="cannot be read"):
+            busy.verify_log()
 
 
 def test_what_is_told_of_the_dead(busy, ada) -> None:
@@ -123,3 +255,8 @@ def test_equal_events_commit_differently(busy) -> None:
     with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
         commitments = [row[0] for row in raw.execute("SELECT commitment FROM ledger WHERE event = 'lease'")]
     assert len(set(commitments)) == 3
+
+
+def test_flipped_bits_of_the_rows(tmp_path) -> None:
+    """300 here; 10,000 by ``python -m tests.faults.ledger_bits``."""
+    assert flip_rows(fill(tmp_path / "home", 40), 300, random.Random(0)) == {"found": 300}

@@ -246,7 +246,7 @@ def test_a_vault_of_format_two_gets_its_indexes(vault, ada, person, clock, as_fo
         vault.put(*person(handle))
     vault.revoke("mary", reason="enough")
     certificate = vault.revoke("mary")
-    as_format(vault.home, 2)
+    as_format(vault, 2)
 
     again = Vault(vault.home, clock=clock)
     indexes = [again.show(handle).status_index for handle in ("ada", "grace", "mary")]
@@ -270,7 +270,7 @@ def test_a_vault_of_format_two_gets_its_indexes(vault, ada, person, clock, as_fo
 def test_an_upgrade_that_fails_leaves_the_older_vault(vault, ada, clock, as_format, monkeypatch) -> None:
     import cameo.vault.opening as opening
 
-    as_format(vault.home, 2)
+    as_format(vault, 2)
     before = (vault.home / "vault.sqlite3").read_bytes()
 
     def full(people: int) -> list[int]:
