@@ -65,10 +65,6 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
                 f"people are stored in {home}, but their database is gone", hint="put vault.sqlite3 back"
             )
         return _found(session, home)
-    if not 1 <= meta.version <= VERSION:
-        raise StoreDamaged(
-            f"the vault in {home} has format {meta.version}, expected {VERSION}", hint="use the Cameo that made it"
-        )
     master = load_master_key(home, meta.vault_id, cast(Keystore, meta.keystore))
     jwk = master.unwrap(meta.operator, _operator_context(meta.vault_id))
     return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
@@ -85,9 +81,17 @@ class Opened:
 
 
 def reshape(session: Session) -> None:
-    """Give the tables of an older vault the columns of today, before anything is read from them. A new vault, and one
-    of a later format, is left as it is."""
+    """Give the tables of an older vault the columns of today, before anything is read from them. A new vault is left as
+    it is.
+
+    Raises:
+        StoreDamaged: the vault is of a later format.
+    """
     version = session.scalar(text("SELECT version FROM meta WHERE id = 1"))
+    if version is not None and not 1 <= version <= VERSION:
+        raise StoreDamaged(
+            f"the vault has format {version}, expected at most {VERSION}", hint="use the Cameo that made it"
+        )
     for step in _steps_from(version):
         step.reshape(session)
 
