@@ -34,8 +34,10 @@ from cameo.status.document import GREATEST_AGE
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
 from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
+from cameo.vault.package import MAX_BYTES as PACKAGE_BYTES
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
+from enroll.files import write_atomically
 from enroll.processing import Processing
 from enroll.receipt import Receipt
 from enroll.signature import thumbprint
@@ -269,6 +271,49 @@ class Studio:
         self.vault.forget_scene(_handle(handle), sha256)
         return DeletedScene(sha256, path, gone)
 
+    def export(self, handle: str, out: str | os.PathLike[str], *, passphrase: str) -> Path:
+        """A person as one encrypted, signed file, for another home; see ``Vault.export``.
+
+        Raises:
+            InputRefused: the file cannot be written.
+        """
+        from cameo.scene import check_target
+
+        target = check_target(out)
+        content = self.vault.export(_handle(handle), passphrase)
+        try:
+            write_atomically(target, content)
+        except OSError as error:
+            raise InputRefused(f"{target} cannot be written: {error.strerror}") from None
+        return target
+
+    def take(
+        self,
+        package: str | os.PathLike[str],
+        *,
+        passphrase: str,
+        trust: str | None = None,
+        status: str | os.PathLike[str] | None = None,
+        again: bool = False,
+    ) -> CastEntry:
+        """A person from another home: see ``Vault.take``.
+
+        Args:
+            package: the file ``export`` made.
+            status: the newest status list of the home it comes from, as a file.
+
+        Raises:
+            InputRefused: the file cannot be read.
+        """
+        path = Path(package)
+        try:
+            with path.open("rb") as file:
+                content = file.read(PACKAGE_BYTES + 1)
+        except OSError as error:
+            raise InputRefused(f"the package {path} cannot be read: {error.strerror}") from None
+        offered = StatusList.load(Path(status)) if status is not None else None
+        return self.vault.take(content, passphrase, trust=trust, status=offered, again=again)
+
     def revoke(self, handle: str, *, reason: str | None = None, never_again: bool = False) -> Certificate:
         """End an identity: its key is destroyed first, then everything else. There is no way back.
 
@@ -296,18 +341,22 @@ class Studio:
         return published
 
     def accept_status(self, path: str | os.PathLike[str], *, trust: Iterable[str] = ()) -> StatusList:
-        """Hold a status list to its signature, its age and the one known before, and remember it in this home.
+        """Hold a status list to its signature, its age and the one known before, and remember it in this home. Who came
+        from its issuer and is revoked there is destroyed here too.
 
         Args:
             path: the file.
-            trust: thumbprints of issuers whose lists count; none for this home's own.
+            trust: thumbprints of issuers whose lists count; none for this home's own and those its people come from.
 
         Raises:
             StatusListInvalid, StatusListNotInForce, StatusListRolledBack: see ``StatusReader.accept``.
         """
         offered = StatusList.load(Path(path))
-        trusted = frozenset(trust) or self.vault.trusted
-        return StatusReader(self.home / "status", trusted).accept(offered)
+        origins = self.vault.origins()
+        held = StatusReader(self.home / "status", frozenset(trust) or self.vault.trusted | origins).accept(offered)
+        if held.signer in origins:
+            self.vault.heed(held)
+        return held
 
     def unbar(self, certificate_id: str) -> None:
         """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""

@@ -16,13 +16,15 @@ from cameo.vault.entries import Summary, Terms
 from cameo.vault.grants import set_grant
 from cameo.vault.keys import MasterKey
 from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.package import Head
 from cameo.vault.people import People
-from cameo.vault.schema import Consent, IdentityRow, Tombstone
+from cameo.vault.rules import add_rule
+from cameo.vault.schema import Consent, IdentityRow, Origin, Tombstone
 from enroll.consent import ConsentRecord
 from enroll.errors import BadInput, ConsentInvalid
 from enroll.identity import Identity
 
-__all__ = ["admit", "require_covered", "require_new", "require_stranger"]
+__all__ = ["admit", "require_covered", "require_new", "require_stranger", "settle"]
 
 
 def require_covered(identity: Identity, consent: ConsentRecord) -> None:
@@ -109,6 +111,17 @@ def require_stranger(
             hint=f"use @{other}; or, for a twin or a second persona: cameo enroll … --again",
         )
     return tuple(match.identity_id for match in matches)
+
+
+def settle(session: Session, master: MasterKey, owner: Owner, head: Head, *, abroad: bool) -> None:
+    """Write down what came with somebody from another home: grants, rules, and where their status is looked up."""
+    for terms in head.grants:
+        set_grant(session, master, owner, terms)
+    for words in head.rules:
+        add_rule(session, master, owner, words)
+    if abroad:
+        session.add(Origin(identity_id=owner.identity_id, issuer=head.issuer, status_index=head.status_index))
+        session.flush()
 
 
 def admit(

@@ -45,6 +45,7 @@ Event = Literal[
     "revoke",
     "purged",
     "unbar",
+    "export",
 ]
 
 _LEAVING: Final = ("revoke", "purged")

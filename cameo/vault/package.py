@@ -28,10 +28,15 @@ from enroll.signature import SignatureBroken, sign, verify
 __all__ = ["MAX_BYTES", "Head", "pack", "unpack"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-LEAST_PASSPHRASE: Final = 12
+LEAST_PASSPHRASE: Final = 14
 _ROUNDS: Final = 250_000
 _ALGORITHMS: Final = ["PBES2-HS512+A256KW", "A256GCM"]
 _HEAD_BYTES: Final = 256 * 1024
+
+
+class _Registry(jwe.JWERegistry):
+    # The library's own bound is for tokens.
+    max_ciphertext_length = MAX_BYTES
 
 
 class Head(BaseModel):
@@ -115,7 +120,7 @@ def pack(head: Head, identity: bytes, passphrase: str) -> bytes:
     words = head.model_dump_json().encode()
     inside = len(words).to_bytes(4, "big") + words + identity
     header = {"alg": _ALGORITHMS[0], "enc": _ALGORITHMS[1], "p2c": _ROUNDS}
-    return jwe.encrypt_compact(header, inside, _key(passphrase), algorithms=_ALGORITHMS).encode()
+    return jwe.encrypt_compact(header, inside, _key(passphrase), registry=_Registry(algorithms=_ALGORITHMS)).encode()
 
 
 def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
@@ -127,7 +132,8 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     if len(content) > MAX_BYTES:
         raise PackageInvalid(f"a package has at most {MAX_BYTES >> 20} MiB")
     try:
-        inside = jwe.decrypt_compact(content.strip(), _key(passphrase), algorithms=_ALGORITHMS).plaintext or b""
+        opened = jwe.decrypt_compact(content.strip(), _key(passphrase), registry=_Registry(algorithms=_ALGORITHMS))
+        inside = opened.plaintext or b""
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, AssertionError):
         # The header is anybody's JSON: what the parsers below it stumble over is theirs to choose.
         raise PackageInvalid(

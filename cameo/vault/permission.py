@@ -1,25 +1,27 @@
-"""Whether somebody may be used: the one place where consent, purpose, grant and rules are asked, all at one moment."""
+"""Whether somebody may be used: the one place where consent, status, purpose, grant and rules are asked, all at one
+moment."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from cameo.errors import PermissionDenied, RuleBroken
+from cameo.errors import PermissionDenied, Revoked, RuleBroken, Suspended
 from cameo.rules import broken
+from cameo.status.document import Standing
 from cameo.vault.entries import Terms
 from cameo.vault.grants import read_grants, require_granted
 from cameo.vault.ledger import Owner
 from cameo.vault.people import People
 from cameo.vault.rules import rules_of
-from cameo.vault.schema import IdentityRow
+from cameo.vault.schema import IdentityRow, Origin
 from cameo.vault.suspension import require_not_suspended
 from enroll.consent import ConsentRecord, Use
 
-__all__ = ["Permit", "permit"]
+__all__ = ["Permit", "permit", "require_standing"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +49,7 @@ def permit(
     *,
     prompt: str | None,
     trusted: Collection[str],
+    standing: Callable[[str, int], Standing],
     now: datetime,
 ) -> Permit:
     """Ask everything there is to ask.
@@ -54,6 +57,7 @@ def permit(
     Args:
         prompt: what is to be made; None where that is not known.
         trusted: whose signature on a consent counts.
+        standing: what the status list of another home says of one of its people; see ``StatusReader.standing``.
         now: the moment that counts, UTC.
 
     Raises:
@@ -63,8 +67,11 @@ def permit(
     row = people.alive(session, handle)
     owner = people.owner(row)
     consent = people.consent(session, owner)
-    consent.verify(now=now, trusted=trusted, handle=handle)
+    origin = session.get(Origin, row.identity_id)
+    consent.verify(now=now, trusted={*trusted, *([origin.issuer] if origin else ())}, handle=handle)
     require_not_suspended(row, handle)
+    if origin is not None:
+        require_standing(standing(origin.issuer, origin.status_index), handle)
     if purpose not in consent.uses:
         raise PermissionDenied(
             f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
@@ -75,6 +82,20 @@ def permit(
     if prompt is not None and (hit := broken(rules_of(session, owner, consent), prompt)):
         raise RuleBroken(f"@{handle} never wants to appear in this: {', '.join(hit)}", hint="ask for another scene")
     return Permit(row, owner, terms, min(consent.valid_until, terms.until or consent.valid_until))
+
+
+def require_standing(found: Standing, handle: str) -> None:
+    """Of somebody from another home.
+
+    Raises:
+        Revoked, Suspended: that home says so.
+    """
+    if found == "revoked":
+        raise Revoked(
+            f"@{handle} was revoked where they were enrolled", hint=f"destroy them here: cameo revoke {handle}"
+        )
+    if found == "suspended":
+        raise Suspended(f"@{handle} is suspended where they were enrolled")
 
 
 def _require_scenes_left(consent: ConsentRecord, made: int) -> None:

@@ -32,7 +32,7 @@ from cameo.vault.ledger import Ledger
 from cameo.vault.people import moment
 from cameo.vault.proving import prove_line, says_of
 from cameo.vault.scenes import forget_details
-from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Rule, Scene, SceneUse, Sketch, Tombstone
+from cameo.vault.schema import Consent, Grant, IdentityRow, LedgerRow, Origin, Rule, Scene, SceneUse, Sketch, Tombstone
 
 __all__ = ["destroy_key", "lift_bar", "purge", "unfinished"]
 
@@ -97,6 +97,7 @@ def purge(
         session.execute(delete(Consent).where(Consent.identity_id == identity_id))
         session.execute(delete(Grant).where(Grant.identity_id == identity_id))
         session.execute(delete(Rule).where(Rule.identity_id == identity_id))
+        session.execute(delete(Origin).where(Origin.identity_id == identity_id))
         session.execute(update(LedgerRow).where(LedgerRow.identity_id == identity_id).values(opening=None))
         forget_details(session, identity_id)
     database.compact()

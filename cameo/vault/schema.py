@@ -20,6 +20,7 @@ __all__ = [
     "IdentityRow",
     "LedgerRow",
     "Meta",
+    "Origin",
     "Rule",
     "Scene",
     "SceneUse",
@@ -97,6 +98,18 @@ class Grant(Base):
     identity_id: Mapped[str] = mapped_column(index=True)
     tag: Mapped[bytes]
     sealed: Mapped[bytes]
+
+
+class Origin(Base):
+    """Where a person who was not enrolled here comes from: the thumbprint of the operator whose status list counts for
+    them, and their index in it."""
+
+    __tablename__ = "origins"
+    __table_args__ = (_STRICT,)
+
+    identity_id: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str] = mapped_column(index=True)
+    status_index: Mapped[int]
 
 
 class Rule(Base):

@@ -25,6 +25,7 @@ from cameo.errors import (
     NotPermitted,
     PermissionDenied,
     Revoked,
+    StatusListInvalid,
     StoreBusy,
     StoreDamaged,
     StoreFull,
@@ -32,9 +33,9 @@ from cameo.errors import (
     UsageError,
 )
 from cameo.log import Checkpoint, Growth, Inclusion, Verifier
-from cameo.status import StatusList
-from cameo.status.document import GREATEST_AGE
-from cameo.vault.admission import admit, require_covered, require_new, require_stranger
+from cameo.status import StatusList, StatusReader
+from cameo.status.document import GREATEST_AGE, Standing
+from cameo.vault.admission import admit, require_covered, require_new, require_stranger, settle
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
 from cameo.vault.challenges import require_unused, use
@@ -54,6 +55,7 @@ from cameo.vault.entries import (
 from cameo.vault.grants import (
     OWNER,
     principal,
+    read_grants,
     require_narrower,
     set_grant,
     spend,
@@ -63,14 +65,15 @@ from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.likenesses import Likenesses
 from cameo.vault.opening import Opened, reshape, unlock, upgrade
+from cameo.vault.package import Head, pack, unpack
 from cameo.vault.people import People, moment
-from cameo.vault.permission import Permit, permit
+from cameo.vault.permission import Permit, permit, require_standing
 from cameo.vault.proving import export_ledger, last_line_of, prove_growth, prove_line
 from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
-from cameo.vault.rules import add_rule, drop_rule
+from cameo.vault.rules import add_rule, drop_rule, rules_of
 from cameo.vault.scenes import add_scene, forget_scene, latest_scene, read_detail, scenes_with, uses_of
-from cameo.vault.schema import IdentityRow, Scene, Tombstone
+from cameo.vault.schema import IdentityRow, Origin, Scene, Tombstone
 from cameo.vault.suspension import resume, suspend
 from enroll.consent import ConsentRecord, Use
 from enroll.errors import ConsentExpired, ConsentInvalid
@@ -157,6 +160,99 @@ class Vault:
             ChallengeUsed: the challenge it rests on, or the clip that met it, has served before.
         """
         consent.verify(now=self._clock(), trusted=self.trusted, handle=identity.handle)
+        return self._keep(identity, consent, again=again)
+
+    def export(self, handle: str, passphrase: str) -> bytes:
+        """A person for another home: see ``package``. The owner's act; what is in it is theirs to carry.
+
+        Raises:
+            Revoked, UnknownHandle, ConsentExpired, Suspended: there is nobody to send.
+            PermissionDenied: they were not enrolled here; only the home they come from can send them on.
+            PackageInvalid: the passphrase is too short.
+        """
+        now = self._clock()
+        with self._database.transaction() as session:
+            consent = self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
+            permitted = self._permit(session, handle, OWNER, consent.uses[0], None)
+            row, owner = permitted.row, permitted.owner
+            if session.get(Origin, row.identity_id) is not None:
+                raise PermissionDenied(f"@{handle} was not enrolled here", hint="ask the home they come from")
+            identity = self._people.identity(row, self._blobs).to_bytes()
+            head = Head.of(
+                consent,
+                identity,
+                issuer=thumbprint(self.operator),
+                status_index=row.status_index,
+                grants=[terms for terms in read_grants(session, owner).values() if terms.principal != OWNER],
+                rules=rules_of(session, owner, consent),
+                now=now,
+                key=self.operator,
+            )
+            sealed = pack(head, identity, passphrase)
+            self._ledger.append(session, "export", {}, at=_seconds(now), owner=owner)
+        wipe(identity)
+        return sealed
+
+    def take(
+        self,
+        package: bytes,
+        passphrase: str,
+        *,
+        trust: str | None = None,
+        status: StatusList | None = None,
+        again: bool = False,
+    ) -> CastEntry:
+        """A person from another home, as long as that home says they may be used.
+
+        Args:
+            package: what ``export`` made.
+            trust: thumbprint of the operator it comes from; None trusts this home alone.
+            status: that operator's status list, if none that is good still is remembered here.
+            again: see ``put``.
+
+        Raises:
+            PackageInvalid: it does not open, was changed, or comes from somebody who is not trusted.
+            StatusListInvalid, StatusListNotInForce, StatusListRolledBack: without a status list nobody is taken.
+            Revoked, Suspended: that list says so.
+            HandleTaken, AlreadyEnrolled, EnrollmentRefused, ConsentInvalid, ConsentExpired: as ``put`` does.
+        """
+        head, content = unpack(package, passphrase)
+        head.require_whole(content, {*self.trusted, *([trust] if trust else ())})
+        identity, consent = Identity.from_bytes(content), ConsentRecord.from_json(head.consent)
+        consent.verify(now=self._clock(), trusted={head.issuer}, handle=identity.handle)
+        abroad = head.issuer not in self.trusted
+        if abroad:
+            if status is not None:
+                self._reader(head.issuer).accept(status)
+            require_standing(self._standing(head.issuer, head.status_index), identity.handle)
+        return self._keep(identity, consent, again=again, head=head, abroad=abroad)
+
+    def origins(self) -> frozenset[str]:
+        """Thumbprints of the operators whose status lists count for somebody here."""
+        with self._database.transaction() as session:
+            return frozenset(session.scalars(select(Origin.issuer).distinct()))
+
+    def heed(self, status: StatusList) -> tuple[Certificate, ...]:
+        """Take another home's status list, and destroy whoever of its people it says is revoked.
+
+        Raises:
+            StatusListInvalid, StatusListNotInForce, StatusListRolledBack: see ``StatusReader.accept``.
+        """
+        issuer = status.signer
+        self._reader(issuer).accept(status)
+        with self._database.transaction() as session:
+            gone = [
+                origin.identity_id
+                for origin in session.scalars(select(Origin).where(Origin.issuer == issuer))
+                if self._standing(issuer, origin.status_index) == "revoked"
+            ]
+            for identity_id in gone:
+                self._bury(session, session.get_one(IdentityRow, identity_id), "revoked where they were enrolled")
+        return tuple(self._purge(identity_id) for identity_id in gone)
+
+    def _keep(
+        self, identity: Identity, consent: ConsentRecord, *, again: bool, head: Head | None = None, abroad: bool = False
+    ) -> CastEntry:
         require_covered(identity, consent)
         owner = Owner(identity.identity_id, consent.consent_id, random_key())
         plaintext = identity.to_bytes()
@@ -180,6 +276,8 @@ class Vault:
                     at=_seconds(now),
                     despite=despite,
                 )
+                if head is not None:
+                    settle(session, self._secrets.master, owner, head, abroad=abroad)
                 entry = self._people.entry(session, row, now)
                 session.commit()
             except BaseException:
@@ -249,7 +347,7 @@ class Vault:
         with self._database.transaction() as session:
             try:
                 permitted = self._permit(session, handle, user, purpose, prompt)
-            except (NotPermitted, ConsentExpired, ConsentInvalid) as refusal:
+            except (NotPermitted, ConsentExpired, ConsentInvalid, StatusListInvalid) as refusal:
                 return Permission(allowed=False, code=refusal.code, message=refusal.message, hint=refusal.hint)
         return Permission(allowed=True, until=permitted.until, scenes_left=permitted.terms.left)
 
@@ -560,8 +658,22 @@ class Vault:
 
     def _permit(self, session: Session, handle: str, user: str, purpose: Use, prompt: str | None) -> Permit:
         return permit(
-            session, self._people, handle, user, purpose, prompt=prompt, trusted=self.trusted, now=self._clock()
+            session,
+            self._people,
+            handle,
+            user,
+            purpose,
+            prompt=prompt,
+            trusted=self.trusted,
+            standing=self._standing,
+            now=self._clock(),
         )
+
+    def _reader(self, issuer: str) -> StatusReader:
+        return StatusReader(self.home / "status", {issuer}, clock=self._clock)
+
+    def _standing(self, issuer: str, index: int) -> Standing:
+        return self._reader(issuer).standing(issuer, index)
 
     def _grant(self, handle: str, terms: Terms) -> CastEntry:
         now = self._clock()
