@@ -32,6 +32,7 @@ from cameo.script import parse
 from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
+from cameo.vault.backup import people_in, put_back, remember
 from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
 from cameo.vault.package import MAX_BYTES as PACKAGE_BYTES
@@ -218,7 +219,12 @@ class Studio:
     def receipt(self, handle: str) -> Receipt:
         """What the person takes home: see ``enroll.receipt``."""
         entry, consent = self.vault.show(_handle(handle)), self.vault.consent(_handle(handle))
-        return Receipt.of(consent, enrolled=entry.created, key=self.vault.operator, now=datetime.now(UTC))
+        status = (
+            None if entry.status_index is None else (list_id_of(thumbprint(self.vault.operator)), entry.status_index)
+        )
+        return Receipt.of(
+            consent, enrolled=entry.created, key=self.vault.operator, now=datetime.now(UTC), status=status
+        )
 
     def allow(
         self,
@@ -361,6 +367,32 @@ class Studio:
     def unbar(self, certificate_id: str) -> None:
         """Somebody who asked not to be enrolled again has changed their mind; see ``Vault.unbar``."""
         self.vault.unbar(certificate_id)
+
+    def backup(self, folder: str | os.PathLike[str]) -> Path:
+        """A copy of the vault as of now, without its master key; see ``Vault.backup``."""
+        target = Path(folder).expanduser().absolute()
+        self.vault.backup(target)
+        return target
+
+    def restore(self, folder: str | os.PathLike[str], *, status: str | os.PathLike[str] | None = None) -> int:
+        """Put a copy in the place of this home's vault. Whoever left since is destroyed before anybody is served: those
+        of the newest status list this home knows, and of ``status``.
+
+        Returns:
+            How many had left and were in the copy.
+
+        Raises:
+            InputRefused: the folder holds no copy of a vault.
+            StatusListInvalid: ``status`` does not verify.
+            StoreDamaged: the home's master key is not that of the copy.
+        """
+        copy, before = Path(folder), people_in(Path(folder))
+        if status is not None:
+            # In its place before the copy is: whoever opens the vault first heeds it.
+            remember(self.home, StatusList.load(Path(status)))
+        put_back(copy, self.home)
+        self.__dict__.pop("vault", None)
+        return len(before - {entry.identity_id for entry in self.vault.cast()})
 
     def verify_log(self) -> LedgerHead:
         """Check the vault and its ledger from end to end. Raises StoreDamaged at the first thing that does not fit."""

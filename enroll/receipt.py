@@ -47,6 +47,8 @@ class _Metadata(BaseModel):
     record_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
     pii_principal_id: str = Field(max_length=33)
     issued: Moment
+    status_list: str | None = Field(default=None, max_length=256)
+    status_index: int | None = Field(default=None, ge=0)
 
 
 class _Processing(BaseModel):
@@ -99,7 +101,15 @@ class Receipt(BaseModel):
     signature: str | None = Field(default=None, max_length=1024)
 
     @classmethod
-    def of(cls, consent: ConsentRecord, *, enrolled: datetime, key: OKPKey, now: datetime) -> Self:
+    def of(
+        cls,
+        consent: ConsentRecord,
+        *,
+        enrolled: datetime,
+        key: OKPKey,
+        now: datetime,
+        status: tuple[str, int] | None = None,
+    ) -> Self:
         """The receipt for a consent somebody was enrolled on.
 
         Args:
@@ -107,6 +117,7 @@ class Receipt(BaseModel):
             enrolled: when the identity was stored, UTC.
             key: the operator's Ed25519 private key.
             now: UTC.
+            status: where anybody can look up whether the consent still holds: id of the status list, and index in it.
         """
         handled = consent.processing or by_whoever_runs_this()
         gone = consent.valid_until + timedelta(days=consent.retention_days)
@@ -116,6 +127,8 @@ class Receipt(BaseModel):
                 record_id=consent.consent_id,
                 pii_principal_id=f"@{consent.handle}",
                 issued=now,
+                status_list=status[0] if status else None,
+                status_index=status[1] if status else None,
             ),
             pii_processing=_Processing(
                 privacy_notice=consent.statement,

@@ -26,6 +26,7 @@ from cameo.errors import (
     PermissionDenied,
     Revoked,
     StatusListInvalid,
+    StatusListRolledBack,
     StoreBusy,
     StoreDamaged,
     StoreFull,
@@ -36,6 +37,7 @@ from cameo.log import Checkpoint, Growth, Inclusion, Verifier
 from cameo.status import StatusList, StatusReader
 from cameo.status.document import GREATEST_AGE, Standing
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger, settle
+from cameo.vault.backup import copy_out, reconcile, remembered
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate
 from cameo.vault.challenges import require_unused, use
@@ -129,6 +131,7 @@ class Vault:
             self._duplicates = Duplicates(self._secrets.master)
             self._likenesses = Likenesses(self._secrets.master)
             upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
+        self._reconcile(remembered(self.home, thumbprint(self.operator)))
         self._sweep()
 
     def __repr__(self) -> str:
@@ -540,7 +543,9 @@ class Vault:
         with self._database.transaction() as session:
             row = self._people.alive(session, handle)
             suspend(session, self._ledger, row, self._people.owner(row), reason, at=_seconds(now))
-            return self._people.entry(session, row, now)
+            entry = self._people.entry(session, row, now)
+        self.status_list()
+        return entry
 
     def resume(self, handle: str) -> CastEntry:
         """Let a suspended person into scenes again, under the consent and the grants they have.
@@ -552,7 +557,9 @@ class Vault:
         with self._database.transaction() as session:
             row = self._people.alive(session, handle)
             resume(session, self._ledger, row, self._people.owner(row), at=_seconds(now))
-            return self._people.entry(session, row, now)
+            entry = self._people.entry(session, row, now)
+        self.status_list()
+        return entry
 
     def status_list(self, age: timedelta = GREATEST_AGE) -> StatusList:
         """How everybody who is or was here stands now, signed, for those who cannot ask this vault.
@@ -566,7 +573,18 @@ class Vault:
             UsageError: another age than that.
         """
         with self._database.transaction() as session:
-            return publish(session, self.operator, now=self._clock(), age=age)
+            published = publish(session, self.operator, now=self._clock(), age=age)
+        self._reader(published.signer).accept(published)
+        return published
+
+    def backup(self, folder: str | Path) -> None:
+        """A copy of database and ciphertexts, as of one moment; see ``backup``. The master key is not in it.
+
+        Raises:
+            InputRefused: the folder exists, or cannot be made.
+        """
+        with self._database.transaction():
+            copy_out(self.home, Path(folder))
 
     def unbar(self, certificate_id: str) -> None:
         """Forget the sketches that were kept under a deletion certificate: the person may be enrolled again.
@@ -636,6 +654,19 @@ class Vault:
             write = export_ledger(session, self._ledger)
         return write(Path(folder))
 
+    def _reconcile(self, held: StatusList | None) -> None:
+        if held is None:
+            return
+        with self._database.transaction() as session:
+            gone = reconcile(
+                session,
+                held,
+                bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
+                at=_seconds(self._clock()),
+            )
+        for identity_id in gone:
+            self._purge(identity_id)
+
     def _sweep(self) -> None:
         """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
         with self._database.transaction() as session:
@@ -646,7 +677,7 @@ class Vault:
             pending = unfinished(session)
         for identity_id in pending:
             # The key is destroyed; what hinders the rest today must not keep everybody else out of the vault.
-            with suppress(StoreFull, StoreBusy):
+            with suppress(StoreFull, StoreBusy, StatusListInvalid, StatusListRolledBack):
                 self._purge(identity_id)
 
     def _bury(self, session: Session, row: IdentityRow, reason: str | None, *, never_again: bool = False) -> Tombstone:
@@ -654,6 +685,8 @@ class Vault:
         return destroy_key(session, self._ledger, self._blobs, row, at=at, reason=reason, never_again=never_again)
 
     def _purge(self, identity_id: str) -> Certificate:
+        # Before it is acknowledged: a copy of the vault from before must find it written somewhere else.
+        self.status_list()
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
     def _permit(self, session: Session, handle: str, user: str, purpose: Use, prompt: str | None) -> Permit:

@@ -66,6 +66,8 @@ def test_a_receipt_to_take_home(cameo, enrolled, tmp_path: Path) -> None:
     record = enrolled("ada")
     ran = cameo("consent", "receipt", "@ada", "-o", tmp_path / "r.json")
     assert ran.status == 0 and record.consent_id in ran.out
-    Receipt.load(tmp_path / "r.json").verify(Studio().vault.trusted)
+    found = Receipt.load(tmp_path / "r.json")
+    found.verify(Studio().vault.trusted)
+    assert found.metadata.status_index == Studio().show("ada").status_index
     assert stat.S_IMODE((tmp_path / "r.json").stat().st_mode) == 0o600
     assert cameo("consent", "receipt", "bob", "-o", tmp_path / "b.json", "--json").error["code"] == "unknown_handle"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -148,6 +149,7 @@ def as_format() -> Callable[[Vault, int], None]:
             if version == 1:
                 raw.execute("DROP TABLE sketches")
         raw.close()
+        shutil.rmtree(vault.home / "status", ignore_errors=True)
         back_to_a_chain(vault.home, vault.operator, version)
 
     return as_format

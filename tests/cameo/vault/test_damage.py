@@ -144,7 +144,7 @@ def test_a_schema_that_is_no_text(vault, ada, damaged) -> None:
 def test_a_database_of_the_future(vault, ada, damaged) -> None:
     with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
         raw.execute("UPDATE meta SET version = version + 1")
-    damaged(lambda: Vault(vault.home), f"has format {VERSION + 1}, expected {VERSION}")
+    damaged(lambda: Vault(vault.home), f"has format {VERSION + 1}, expected at most {VERSION}")
 
 
 def test_any_byte_of_the_database(vault, ada, person, scan) -> None:

@@ -1,0 +1,158 @@
+"""Copies of a vault, and putting one back without bringing anybody back who left.
+
+A copy holds the database as it was at one moment and the ciphertexts; not the master key, without which it opens
+nothing.
+A vault keeps its own last status list beside its database (``status/``), written before a revocation is acknowledged.
+When the database is older than that list, because a copy was put back, everybody whom the list has as revoked is
+destroyed before anybody is served, and whoever is suspended in it stays so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cameo.errors import InputRefused, StatusListInvalid, StoreDamaged, StoreFull
+from cameo.status import StatusList
+from cameo.vault.schema import IdentityRow, Meta
+
+__all__ = ["copy_out", "people_in", "put_back", "reconcile", "remember", "remembered"]
+
+_DATABASE, _BLOBS, _STATUS = "vault.sqlite3", "blobs", "status"
+
+
+def copy_out(home: Path, folder: Path) -> None:
+    """Copy a vault to a folder that does not exist yet; the caller holds its lock.
+
+    Raises:
+        InputRefused: the folder exists, or cannot be made.
+        StoreFull: there is no room. Nothing is left behind.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise InputRefused(f"the folder {folder} cannot be made: {error.strerror}", hint="name a new one") from None
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{home / _DATABASE}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(folder / _DATABASE)) as target,
+        ):
+            source.backup(target)
+        (folder / _DATABASE).chmod(0o600)
+        if (home / _BLOBS).is_dir():
+            shutil.copytree(home / _BLOBS, folder / _BLOBS)
+    except (OSError, sqlite3.Error) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreFull(f"the copy to {folder} could not be finished: {error}", hint="free some space") from None
+
+
+def put_back(folder: Path, home: Path) -> None:
+    """Put a copy in the place of a home's database and ciphertexts. The master key and the status lists stay.
+
+    Raises:
+        InputRefused: the folder holds no copy of a vault.
+    """
+    people_in(folder)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh, old = home / f".{_BLOBS}.new", home / f".{_BLOBS}.old"
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        if (folder / _BLOBS).is_dir():
+            shutil.copytree(folder / _BLOBS, fresh)
+        shutil.copyfile(folder / _DATABASE, home / f".{_DATABASE}.new")
+        # A journal belongs to the database that is about to go.
+        (home / f"{_DATABASE}-journal").unlink(missing_ok=True)
+        (home / f".{_DATABASE}.new").replace(home / _DATABASE)
+        (home / _DATABASE).chmod(0o600)
+        if (home / _BLOBS).exists():
+            (home / _BLOBS).rename(old)
+        if fresh.exists():
+            fresh.rename(home / _BLOBS)
+    except OSError as error:
+        raise StoreFull(
+            f"the copy could not be put back: {error.strerror}", hint="free some space, try again"
+        ) from None
+    finally:
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(OSError):
+            (home / f".{_DATABASE}.new").unlink(missing_ok=True)
+
+
+def people_in(folder: Path) -> set[str]:
+    """The identity ids in a copy.
+
+    Raises:
+        InputRefused: the folder holds no copy of a vault.
+    """
+    path = folder / _DATABASE
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            return {identity_id for (identity_id,) in copy.execute("SELECT identity_id FROM identities")}
+    except (sqlite3.Error, ValueError):
+        raise InputRefused(f"{folder} holds no copy of a vault", hint="name what cameo backup wrote") from None
+
+
+def remember(home: Path, offered: StatusList) -> None:
+    """Keep a status list as the last of its issuer, unless a later one is kept; whatever its age.
+
+    Raises:
+        StatusListInvalid: it does not verify, or cannot be written.
+    """
+    offered.verify({offered.signer})
+    held = remembered(home, offered.signer)
+    if held is None or held.epoch < offered.epoch:
+        (home / _STATUS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        offered.save(home / _STATUS / f"{offered.signer}.json")
+
+
+def remembered(home: Path, issuer: str) -> StatusList | None:
+    """The vault's own last status list, whatever its age; None where there is none.
+
+    Raises:
+        StoreDamaged: there is one, and it does not verify.
+    """
+    path = home / _STATUS / f"{issuer}.json"
+    if not path.exists():
+        return None
+    try:
+        held = StatusList.load(path)
+        held.verify({issuer})
+    except StatusListInvalid as error:
+        raise StoreDamaged(
+            f"the vault's own status list does not hold: {error.message}", hint=f"put back {path} from a copy"
+        ) from None
+    return held
+
+
+def reconcile(session: Session, held: StatusList, *, bury: Callable[[IdentityRow], object], at: int) -> tuple[str, ...]:
+    """Hold a database to the last status list that went out under its name.
+
+    Args:
+        bury: destroys somebody's key.
+        at: now, seconds since 1970.
+
+    Returns:
+        The identity ids of those who had left and were here again.
+    """
+    meta = session.get_one(Meta, 1)
+    if held.epoch <= meta.epoch:
+        return ()
+    gone = []
+    for row in session.scalars(select(IdentityRow)).all():
+        standing = held.standing(row.status_index) if row.status_index < held.size else "valid"
+        if standing == "revoked":
+            bury(row)
+            gone.append(row.identity_id)
+        elif standing == "suspended" and row.suspended is None:
+            row.suspended = at
+    # The next list differs from this one, or it does not: either way it must not be taken for an older.
+    meta.epoch, meta.published = held.epoch, b""
+    return tuple(gone)

@@ -1,0 +1,127 @@
+"""A copy put back brings nobody back who left, however it is put back."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from cameo.errors import InputRefused, Revoked, StoreDamaged, Suspended
+from cameo.status import StatusReader
+from cameo.studio import Studio
+from cameo.vault import Vault
+from enroll.signature import thumbprint
+
+
+@pytest.fixture
+def copy(vault, ada, person, tmp_path):
+    """Of a vault with ada, grace and mary in it."""
+    vault.put(*person("grace"))
+    vault.put(*person("mary"))
+    vault.backup(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def handles(vault: Vault) -> list[str]:
+    return [entry.handle for entry in vault.cast()]
+
+
+def test_who_left_since_is_destroyed_again(vault, copy, clock, person) -> None:
+    vault.revoke("ada")
+    vault.suspend("grace")
+    vault.put(*person("later"))
+    assert Studio(vault.home).restore(copy) == 1
+    again = Vault(vault.home, clock=clock)
+    assert handles(again) == ["grace", "mary"]
+    with pytest.raises(Revoked):
+        again.lease("ada")
+    with pytest.raises(Suspended):
+        again.lease("grace")
+    again.lease("mary").close()
+    assert again.revoke("ada").reason == "revoked before this copy of the vault was put back"
+    assert not (vault.home / "blobs" / again.show("ada").identity_id).exists()
+    again.verify_log()
+
+
+def test_a_database_copied_over_by_hand_is_held_to_the_list_too(vault, copy, clock) -> None:
+    vault.revoke("mary")
+    shutil.copyfile(copy / "vault.sqlite3", vault.home / "vault.sqlite3")
+    shutil.copytree(copy / "blobs", vault.home / "blobs", dirs_exist_ok=True)
+    assert handles(Vault(vault.home, clock=clock)) == ["ada", "grace"]
+
+
+def test_the_list_is_there_before_a_revocation_is_acknowledged(vault, copy, clock, monkeypatch) -> None:
+    """Killed after the key was destroyed and before anything else: the next opening finishes, and writes it."""
+    monkeypatch.setattr(Vault, "_purge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        vault.revoke("ada")
+    monkeypatch.undo()
+    Vault(vault.home, clock=clock)
+    Studio(vault.home).restore(copy)
+    assert handles(Vault(vault.home, clock=clock)) == ["grace", "mary"]
+
+
+def test_in_an_empty_home_a_later_list_does_the_same(vault, copy, clock, tmp_path) -> None:
+    vault.revoke("ada")
+    vault.status_list(timedelta(hours=1)).save(tmp_path / "list.json")
+    clock.advance(days=2)
+    home = tmp_path / "fresh"
+    home.mkdir()
+    shutil.copy2(vault.home / "master.key", home / "master.key")
+    assert Studio(home).restore(copy, status=tmp_path / "list.json") == 1
+    assert handles(Vault(home, clock=clock)) == ["grace", "mary"]
+
+
+def test_the_lists_after_that_are_later_ones(vault, copy, clock, tmp_path) -> None:
+    reader = StatusReader(tmp_path / "reader", vault.trusted, clock=clock)
+    vault.revoke("ada")
+    before = reader.accept(vault.status_list())
+    Studio(vault.home).restore(copy)
+    again = Vault(vault.home, clock=clock)
+    after = reader.accept(again.status_list())
+    assert after.epoch > before.epoch or after.says_the_same_as(before)
+    index = again.show("ada").status_index
+    assert reader.standing(thumbprint(again.operator), index) == "revoked"
+
+
+def test_a_copy_holds_nothing_in_plain_and_no_key(copy, ada, scan) -> None:
+    assert scan.found(copy, scan.fragments(ada[0])) == []
+    assert {path.name for path in copy.iterdir()} == {"vault.sqlite3", "blobs"}
+    with pytest.raises(StoreDamaged):
+        Vault(copy)
+
+
+def test_what_is_no_copy(vault, ada, tmp_path, clock, scan) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "vault.sqlite3").write_bytes(b"no database at all" * 99)
+    before = scan.files(vault.home)
+    for folder in (tmp_path / "none", tmp_path / "empty", tmp_path / "other"):
+        with pytest.raises(InputRefused, match="holds no copy"):
+            Studio(vault.home).restore(folder)
+    with pytest.raises(InputRefused, match="cannot be made"):
+        vault.backup(tmp_path / "empty")
+    assert scan.files(vault.home) == before
+
+
+def test_a_copy_of_another_vault_does_not_open(vault, ada, copy, tmp_path, clock) -> None:
+    other = Vault(tmp_path / "other", clock=clock)
+    with pytest.raises(StoreDamaged):
+        Studio(other.home).restore(copy)
+
+
+def test_a_changed_list_is_not_passed_over(vault, copy) -> None:
+    vault.revoke("ada")
+    (path,) = (vault.home / "status").iterdir()
+    path.write_text(path.read_text().replace('"epoch":', '"epoch":1'))
+    with pytest.raises(StoreDamaged, match="own status list"):
+        Vault(vault.home)
+
+
+def test_a_copy_is_of_one_moment(vault, copy) -> None:
+    with sqlite3.connect(copy / "vault.sqlite3") as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (count,) = raw.execute("SELECT COUNT(*) FROM identities").fetchone()
+    assert count == len(list((copy / "blobs").iterdir())) == 3
