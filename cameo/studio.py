@@ -219,9 +219,7 @@ class Studio:
     def receipt(self, handle: str) -> Receipt:
         """What the person takes home: see ``enroll.receipt``."""
         entry, consent = self.vault.show(_handle(handle)), self.vault.consent(_handle(handle))
-        status = (
-            None if entry.status_index is None else (list_id_of(thumbprint(self.vault.operator)), entry.status_index)
-        )
+        status = (list_id_of(thumbprint(self.vault.operator)), entry.status_index)
         return Receipt.of(
             consent, enrolled=entry.created, key=self.vault.operator, now=datetime.now(UTC), status=status
         )

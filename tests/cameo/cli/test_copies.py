@@ -13,7 +13,7 @@ def test_a_copy_and_back(cameo, enrolled, tmp_path: Path) -> None:
     assert cameo("backup", "-o", tmp_path / "copy", "--json").error["code"] == "bad_input"
     cameo("revoke", "bob")
     ran = cameo("restore", tmp_path / "copy")
-    assert ran.out == "1 person is here; 1 had left since, destroyed again.\n"
+    assert ran.out == "1 person is here; 1 had left since, and is destroyed again.\n"
     assert cameo("may", "bob", "--user", "owner", "--json").json["code"] == "cameo_revoked"
     assert cameo("restore", tmp_path / "copy", "--json").json == {"people": 1, "destroyed": 1}
     assert cameo("log", "verify").status == 0
