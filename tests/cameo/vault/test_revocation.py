@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cameo.vault.arriving as arriving
 import cameo.vault.keys as keys_module
-import cameo.vault.store as store
 from cameo.errors import Revoked, StoreDamaged, UnknownHandle, UsageError
 from cameo.vault import Certificate, Vault
 from enroll.errors import ConsentExpired
@@ -28,7 +28,7 @@ FILES = ["master.key", "vault.sqlite3"]
 def keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The identity keys made while the test runs, plain and as wrapped, for finding them again."""
     seen: list[bytes] = []
-    original_random, original_wrap = store.random_key, keys_module.MasterKey.wrap
+    original_random, original_wrap = arriving.random_key, keys_module.MasterKey.wrap
 
     def random_key() -> bytes:
         seen.append(original_random())
@@ -38,7 +38,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         seen.append(original_wrap(self, key, context))  # type: ignore[arg-type]
         return seen[-1]
 
-    monkeypatch.setattr(store, "random_key", random_key)
+    monkeypatch.setattr(arriving, "random_key", random_key)
     monkeypatch.setattr(keys_module.MasterKey, "wrap", wrap)
     return seen
 
@@ -186,13 +186,14 @@ def test_killed_before_the_key_is_destroyed(vault, ada, scan) -> None:
 
 KILLED_EARLIER = textwrap.dedent("""
     import os
+    import cameo.vault.leaving as leaving
     import cameo.vault.store as store
 
     def destroy_then_die(*args, **kwargs):
         destroy_key(*args, **kwargs)
         os._exit(42)
 
-    destroy_key, store.destroy_key = store.destroy_key, destroy_then_die
+    destroy_key, leaving.destroy_key = leaving.destroy_key, destroy_then_die
     store.Vault({home!r}).revoke("ada")
 """)
 
