@@ -483,7 +483,7 @@ class Studio:
             opened = time.perf_counter()
 
             def on_step(done: int, steps: int) -> None:
-                self._require_still_allowed(leases)
+                self._require_still_allowed(leases, prompt)
                 tell("drawing", 0.15 + 0.7 * done / steps)
 
             from cameo.generation import film, unknown_words
@@ -497,7 +497,7 @@ class Studio:
                 identity_scale=identity_scale,
                 on_step=on_step,
             )
-            self._require_still_allowed(leases)
+            self._require_still_allowed(leases, prompt)
             tell("writing the scene", 0.95)
             finished = time.perf_counter()
             digest = ""
@@ -593,12 +593,12 @@ class Studio:
                 hint=f"choose another handle, or first: cameo revoke {record.handle}",
             )
 
-    def _require_still_allowed(self, leases: Sequence[Lease]) -> None:
+    def _require_still_allowed(self, leases: Sequence[Lease], prompt: str) -> None:
         """What a lease was given for, asked again."""
         for lease in leases:
             try:
                 lease.require_open()
-                self.vault.require_still(lease)
+                self.vault.require_still(lease, prompt=prompt)
             except (NotPermitted, ConsentExpired) as refusal:
                 raise type(refusal)(
                     f"while the scene was made: {refusal.message}; it is not written", hint=refusal.hint

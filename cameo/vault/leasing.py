@@ -52,17 +52,17 @@ class Leasing(Core):
                 return Permission(allowed=False, code=refusal.code, message=refusal.message, hint=refusal.hint)
         return Permission(allowed=True, until=permitted.until, scenes_left=permitted.terms.left)
 
-    def require_still(self, lease: Lease) -> None:
-        """Whether what a lease was given for would be given again, to the same person.
+    def require_still(self, lease: Lease, *, prompt: str | None = None) -> None:
+        """Whether what a lease was given for would be given again, to the same person; with a ``prompt``, for that.
 
         Raises:
-            Revoked, ConsentExpired, PermissionDenied: it would not.
+            Revoked, ConsentExpired, Suspended, PermissionDenied, RuleBroken: it would not.
         """
         with self._database.transaction() as session:
             row = self._people.find(session, lease.handle)
             if row.identity_id != lease.identity_id:
                 raise Revoked(f"@{lease.handle} was revoked", hint="only a new clip can bring them back")
-            self._permit(session, lease.handle, lease.user, lease.purpose, None)
+            self._permit(session, lease.handle, lease.user, lease.purpose, prompt)
 
     def allow(
         self,

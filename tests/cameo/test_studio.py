@@ -20,6 +20,7 @@ from cameo.errors import (
     PermissionDenied,
     PromptInvalid,
     Revoked,
+    RuleBroken,
     StoreFull,
     Suspended,
     UnknownHandle,
@@ -183,6 +184,21 @@ def test_suspended_while_drawing_the_scene_is_never_written(
     assert max(shares) < 0.8 and not list((tmp_path / "out").iterdir())
     studio.resume("ada")
     studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", model=str(tiny_model))
+
+
+def test_forbidden_while_drawing_the_scene_is_never_written(
+    studio: Studio, enrolled, home: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    enrolled("ada")
+    (tmp_path / "out").mkdir()
+
+    def watch(doing: str, share: float) -> None:
+        if doing == "drawing":
+            Studio(home).forbid("ada", "the sea")
+
+    with pytest.raises(RuleBroken, match="while the scene was made"):
+        studio.generate(PROMPT, out=tmp_path / "out" / "a.mp4", model=str(tiny_model), progress=watch)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_scene_that_cannot_be_recorded_is_not_written(
