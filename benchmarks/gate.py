@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from cameo.vault import Vault
 from cameo.vault.allotment import draw_indexes
@@ -58,8 +58,9 @@ def enrol(vault: Vault) -> Iterator[str]:
 
 def fill(vault: Vault, people: int) -> None:
     """Rows that are as long as real ones and open for nobody."""
-    indexes = draw_indexes(people)
     with vault._database.transaction() as session:
+        taken = set(session.scalars(select(IdentityRow.status_index)))
+        indexes = [index for index in draw_indexes(people + len(taken)) if index not in taken][:people]
         for begin in range(0, people, BATCH):
             ids = [secrets.token_hex(16) for _ in indexes[begin : begin + BATCH]]
             session.execute(

@@ -1,7 +1,8 @@
 """SQLite, set up so that what is deleted is gone and what is acknowledged is on the disk.
 
 - ``journal_mode=DELETE``: a write-ahead log would keep deleted keys until its next checkpoint, and its copies longer.
-- ``secure_delete=ON``: freed bytes inside the file are zeroed; ``compact`` then rewrites the file without free pages.
+- ``secure_delete=ON``: freed bytes inside the file are zeroed; ``compact`` then rewrites a small file without free
+  pages.
 - ``synchronous=EXTRA``: as FULL, and the folder is synced after the journal is unlinked, so that a power cut right
   after a revocation cannot roll it back.
 - ``temp_store=MEMORY``: nothing spills outside the vault.
@@ -29,6 +30,7 @@ from cameo.vault.schema import Base
 __all__ = ["Database"]
 
 BUSY_SECONDS: Final = 30.0
+_SMALL: Final = 8 * 1024 * 1024
 
 _PRAGMAS: Final = (
     "journal_mode=DELETE",
@@ -70,7 +72,11 @@ class Database:
             yield session
 
     def compact(self) -> None:
-        """Rewrite the file from its live rows alone (VACUUM): no page keeps a trace of what was moved or deleted."""
+        """Rewrite a small file from its live rows alone (VACUUM), which also gives its space back. A large one would
+        keep everybody waiting: there ``secure_delete`` has zeroed what was deleted, of which nothing was ever found
+        again (docs/reliability.md)."""
+        if self._path.stat().st_size > _SMALL:
+            return
         with _translated(self._path):
             connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
