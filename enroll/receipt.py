@@ -13,18 +13,17 @@ from typing import Annotated, Any, Final, Literal, Self
 from uuid import uuid4
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from enroll.consent import ConsentRecord, Scope, Use
+from enroll.documents import load, save, signer_of
 from enroll.errors import BadInput
 from enroll.fields import Line, Moment
-from enroll.files import write_atomically
 from enroll.processing import Party, by_whoever_runs_this
-from enroll.signature import SignatureBroken, sign, verify
+from enroll.signature import sign
 
 __all__ = ["Receipt"]
 
-_MAX_BYTES: Final = 64 * 1024
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 _PURPOSES: Final[dict[Use, str]] = {
@@ -154,23 +153,14 @@ class Receipt(BaseModel):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Raises BadInput when there is no receipt in this file. Does not look at the signature."""
-        try:
-            with Path(path).open("rb") as file:
-                return cls.model_validate_json(file.read(_MAX_BYTES))
-        except OSError as error:
-            raise BadInput(f"cannot read the receipt {path}: {error.strerror}") from None
-        except (ValidationError, ValueError):
-            raise BadInput(f"{path} is no receipt", hint="use the file as it was issued") from None
+        return load(cls, path, "receipt", BadInput)
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
 
     def save(self, path: str | Path) -> None:
-        """Write it, readable by its owner alone. Raises BadInput when it cannot be written."""
-        try:
-            write_atomically(Path(path), self.to_json().encode())
-        except OSError as error:
-            raise BadInput(f"cannot write the receipt {path}: {error.strerror}") from None
+        """Raises BadInput when the file cannot be written."""
+        save(path, self.to_json(), "receipt", BadInput)
 
     def sign(self, key: OKPKey) -> Self:
         return self.model_copy(update={"signature": sign(self._signed(), key)})
@@ -187,13 +177,8 @@ class Receipt(BaseModel):
         Raises:
             BadInput: unsigned, changed, or signed by a stranger.
         """
-        try:
-            signer = verify(self._signed(), self.signature or "")
-        except SignatureBroken:
-            raise BadInput(f"receipt {self.metadata.receipt_id} was changed, or was never signed") from None
-        if trusted is not None and signer not in trusted:
-            raise BadInput(f"receipt {self.metadata.receipt_id} is signed by {signer}, whom nobody here trusts")
-        return signer
+        what = f"receipt {self.metadata.receipt_id}"
+        return signer_of(self._signed(), self.signature, what, BadInput, trusted=trusted)
 
     def _signed(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude={"signature"})

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from cameo.errors import StatusListInvalid, StatusListNotInForce
 from cameo.status.bitstring import Bitstring
+from enroll.documents import load, save, signer_of
 from enroll.fields import Moment, spell
-from enroll.files import write_atomically
-from enroll.signature import SignatureBroken, sign, thumbprint, verify
+from enroll.signature import sign, thumbprint
 
 __all__ = [
     "CLOCK_SKEW",
@@ -148,26 +148,15 @@ class StatusList(BaseModel):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Raises StatusListInvalid when there is no status list in this file. Does not look at the signature."""
-        try:
-            with Path(path).open("rb") as file:
-                return cls.model_validate_json(file.read(_MAX_BYTES))
-        except OSError as error:
-            raise StatusListInvalid(f"cannot read the status list {path}: {error.strerror}") from None
-        except ValidationError as error:
-            raise StatusListInvalid(
-                f"{path} is no status list: {error.error_count()} fields do not fit",
-                hint="give a file that cameo status publish wrote",
-            ) from None
+        hint = "give a file that cameo status publish wrote"
+        return load(cls, path, "status list", StatusListInvalid, most=_MAX_BYTES, hint=hint)
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Raises StatusListInvalid when the file cannot be written."""
-        try:
-            write_atomically(Path(path), self.to_json().encode())
-        except OSError as error:
-            raise StatusListInvalid(f"cannot write the status list {path}: {error.strerror}") from None
+        save(path, self.to_json(), "status list", StatusListInvalid)
 
     @property
     def signer(self) -> str:
@@ -189,12 +178,7 @@ class StatusList(BaseModel):
             StatusListInvalid: unsigned, changed, signed by another than its issuer or by a stranger; or a list does
                 not unpack, or one is longer than the other.
         """
-        if self.signature is None:
-            raise StatusListInvalid("the status list is not signed")
-        try:
-            signer = verify(self._signed_fields(), self.signature)
-        except SignatureBroken as error:
-            raise StatusListInvalid(f"the status list was changed after it was signed: {error}") from None
+        signer = signer_of(self._signed_fields(), self.signature, "the status list", StatusListInvalid)
         if signer != self.signer:
             raise StatusListInvalid(f"the status list is signed by {signer}, and names {self.signer} as its issuer")
         if signer not in trusted:

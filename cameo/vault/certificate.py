@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cameo.errors import CertificateInvalid
 from cameo.log.checkpoint import Checkpoint
@@ -16,13 +16,11 @@ from cameo.log.note import Verifier
 from cameo.log.proof import Inclusion
 from cameo.vault.entries import ChainHead, LedgerHead
 from cameo.vault.line import Line, Opening
+from enroll.documents import load, save, signer_of
 from enroll.fields import Moment
-from enroll.files import write_atomically
-from enroll.signature import SignatureBroken, sign, verify
+from enroll.signature import sign
 
 __all__ = ["Certificate", "Destroyed", "Kept", "Logged"]
-
-_MAX_BYTES: Final = 64 * 1024
 
 
 class Destroyed(BaseModel):
@@ -108,25 +106,14 @@ class Certificate(BaseModel):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Raises CertificateInvalid when there is no certificate in this file. Does not look at the signature."""
-        try:
-            with Path(path).open("rb") as file:
-                return cls.model_validate_json(file.read(_MAX_BYTES))
-        except OSError as error:
-            raise CertificateInvalid(f"cannot read the certificate {path}: {error.strerror}") from None
-        except ValidationError as error:
-            raise CertificateInvalid(
-                f"{path} is no deletion certificate: {error.error_count()} fields do not fit"
-            ) from None
+        return load(cls, path, "deletion certificate", CertificateInvalid)
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Raises CertificateInvalid when the file cannot be written."""
-        try:
-            write_atomically(Path(path), self.to_json().encode())
-        except OSError as error:
-            raise CertificateInvalid(f"cannot write the certificate {path}: {error.strerror}") from None
+        save(path, self.to_json(), "certificate", CertificateInvalid)
 
     def sign(self, key: OKPKey) -> Self:
         return self.model_copy(update={"signature": sign(self._signed_fields(), key)})
@@ -140,16 +127,8 @@ class Certificate(BaseModel):
         Raises:
             CertificateInvalid: unsigned, changed, or signed by a stranger.
         """
-        if self.signature is None:
-            raise CertificateInvalid(f"certificate {self.certificate_id} is not signed")
-        try:
-            signer = verify(self._signed_fields(), self.signature)
-        except SignatureBroken as error:
-            raise CertificateInvalid(f"certificate {self.certificate_id} was changed: {error}") from None
-        if trusted is not None and signer not in trusted:
-            raise CertificateInvalid(
-                f"certificate {self.certificate_id} is signed by {signer}, whom nobody here trusts"
-            )
+        what = f"certificate {self.certificate_id}"
+        signer_of(self._signed_fields(), self.signature, what, CertificateInvalid, trusted=trusted)
 
     def check_log(self, verifier: Verifier) -> Checkpoint:
         """Whether the operator's ledger says that the key was destroyed and everything else after it, at the times

@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cameo.errors import PackageInvalid
 from cameo.vault.entries import Terms
 from enroll.consent import ConsentRecord
+from enroll.documents import signer_of
 from enroll.fields import Moment
-from enroll.signature import SignatureBroken, sign, verify
+from enroll.signature import sign
 
 __all__ = ["MAX_BYTES", "Head", "pack", "unpack"]
 
@@ -95,10 +96,7 @@ class Head(BaseModel):
         Raises:
             PackageInvalid: unsigned, signed by a stranger, or over another identity.
         """
-        try:
-            signer = verify(self._signed(), self.signature or "")
-        except SignatureBroken as error:
-            raise PackageInvalid(f"the package was changed: {error}") from None
+        signer = signer_of(self._signed(), self.signature, "the package", PackageInvalid)
         if signer != self.issuer or signer not in trusted:
             raise PackageInvalid(
                 f"the package comes from {signer}, whom nobody here trusts",
