@@ -17,7 +17,7 @@ from typing import Literal
 
 from cameo.errors import PromptInvalid
 
-__all__ = ["MAX_CHARACTERS", "Role", "Script", "Side", "parse"]
+__all__ = ["MAX_CHARACTERS", "Role", "Script", "Side", "bare", "parse"]
 
 Side = Literal["left", "right"]
 
@@ -108,6 +108,11 @@ def parse(prompt: str) -> Script:
         raise PromptInvalid("the prompt names nobody", hint='name someone who is enrolled, as in: @ada says "hello"')
     lines, sides = _lines(pieces), _sides(pieces)
     return Script(_caption(pieces), tuple(Role(h, tuple(lines.get(h, ())), sides.get(h)) for h in handles))
+
+
+def bare(handle: str) -> str:
+    """A handle as somebody wrote it, with or without ``@``, as it is kept."""
+    return handle.removeprefix("@").lower()
 
 
 def _checked(prompt: str) -> str:

@@ -28,7 +28,7 @@ from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, Unkno
 from cameo.log import Checkpoint, Growth, Inclusion, Verifier
 from cameo.results import CheckResult, DeletedScene, SceneResult
 from cameo.rules import rule
-from cameo.script import parse
+from cameo.script import bare, parse
 from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
@@ -112,7 +112,7 @@ class Studio:
         """A request for consent, signed by this home: see ``ConsentRecord.new``."""
         record = ConsentRecord.new(
             name=name,
-            handle=_handle(handle),
+            handle=bare(handle),
             scope=scope,
             uses=uses,
             grants=grants,
@@ -168,7 +168,7 @@ class Studio:
             EnrollError: the consent or the clip cannot serve (see ``enroll.enroll``).
         """
         record = consent if isinstance(consent, ConsentRecord) else ConsentRecord.load(Path(consent))
-        wanted = _handle(handle) if handle is not None else None
+        wanted = bare(handle) if handle is not None else None
         # Both would be found later too; a minute of looking at the clip later.
         record.verify(trusted=self.vault.trusted, handle=wanted, request=True)
         self._require_free(record)
@@ -210,15 +210,15 @@ class Studio:
 
     def show(self, handle: str) -> CastEntry:
         """One person: coverage, consent, grants, number of scenes."""
-        return self.vault.show(_handle(handle))
+        return self.vault.show(bare(handle))
 
     def consent(self, handle: str) -> ConsentRecord:
         """The consent a person's identity rests on, as it is kept: with its assurance and the evidence of it."""
-        return self.vault.consent(_handle(handle))
+        return self.vault.consent(bare(handle))
 
     def receipt(self, handle: str) -> Receipt:
         """What the person takes home: see ``enroll.receipt``."""
-        entry, consent = self.vault.show(_handle(handle)), self.vault.consent(_handle(handle))
+        entry, consent = self.vault.show(bare(handle)), self.vault.consent(bare(handle))
         status = (list_id_of(thumbprint(self.vault.operator)), entry.status_index)
         return Receipt.of(
             consent, enrolled=entry.created, key=self.vault.operator, now=datetime.now(UTC), status=status
@@ -234,29 +234,29 @@ class Studio:
         until: datetime | None = None,
     ) -> CastEntry:
         """Let a user put this person into scenes: so many, until then, for that; see ``Vault.allow``."""
-        return self.vault.allow(_handle(handle), user, uses=uses, scenes=scenes, until=until)
+        return self.vault.allow(bare(handle), user, uses=uses, scenes=scenes, until=until)
 
     def deny(self, handle: str, *, user: str) -> CastEntry:
         """Take that back."""
-        return self.vault.deny(_handle(handle), user)
+        return self.vault.deny(bare(handle), user)
 
     def may(
         self, handle: str, *, user: str = "owner", purpose: Use = "generate", prompt: str | None = None
     ) -> Permission:
         """Whether a user may use this person now, without opening them; with a ``prompt``, for that scene."""
-        return self.vault.may(_handle(handle), user, purpose, prompt=prompt)
+        return self.vault.may(bare(handle), user, purpose, prompt=prompt)
 
     def forbid(self, handle: str, words: str) -> CastEntry:
         """The person never wants to appear in this: a topic of ``cameo.rules.TOPICS``, or words."""
-        return self.vault.forbid(_handle(handle), rule(words))
+        return self.vault.forbid(bare(handle), rule(words))
 
     def lift(self, handle: str, words: str) -> CastEntry:
         """Take such a rule back."""
-        return self.vault.lift(_handle(handle), rule(words))
+        return self.vault.lift(bare(handle), rule(words))
 
     def uses(self, handle: str) -> History:
         """Every scene with this person in it, and every time they were opened."""
-        return self.vault.history(_handle(handle))
+        return self.vault.history(bare(handle))
 
     def delete_scene(self, handle: str, sha256: str) -> DeletedScene:
         """The person wants a scene gone: its file, where it still lies where it was written and is still that file,
@@ -268,11 +268,11 @@ class Studio:
         """
         record = self.vault.find_scene(sha256)
         path = Path(record.detail.path) if record is not None and record.detail is not None else None
-        person = self.vault.show(_handle(handle)).identity_id
+        person = self.vault.show(bare(handle)).identity_id
         if record is None or person not in [role.identity_id for role in record.cast]:
-            raise UsageError(f"@{_handle(handle)} is in no scene {sha256[:80]}", hint=f"see: cameo uses {handle}")
+            raise UsageError(f"@{bare(handle)} is in no scene {sha256[:80]}", hint=f"see: cameo uses {handle}")
         gone = path is not None and _delete_if_it_is(path, sha256)
-        self.vault.forget_scene(_handle(handle), sha256)
+        self.vault.forget_scene(bare(handle), sha256)
         return DeletedScene(sha256, path, gone)
 
     def export(self, handle: str, out: str | os.PathLike[str], *, passphrase: str) -> Path:
@@ -284,7 +284,7 @@ class Studio:
         from cameo.scene import check_target
 
         target = check_target(out)
-        content = self.vault.export(_handle(handle), passphrase)
+        content = self.vault.export(bare(handle), passphrase)
         try:
             write_atomically(target, content)
         except OSError as error:
@@ -323,15 +323,15 @@ class Studio:
 
         ``never_again``: the person asks not to be enrolled again; see ``Vault.revoke``.
         """
-        return self.vault.revoke(_handle(handle), reason, never_again=never_again)
+        return self.vault.revoke(bare(handle), reason, never_again=never_again)
 
     def suspend(self, handle: str, *, reason: str | None = None) -> CastEntry:
         """Keep a person out of every scene, also those being made, until ``resume``."""
-        return self.vault.suspend(_handle(handle), reason)
+        return self.vault.suspend(bare(handle), reason)
 
     def resume(self, handle: str) -> CastEntry:
         """Let a suspended person into scenes again."""
-        return self.vault.resume(_handle(handle))
+        return self.vault.resume(bare(handle))
 
     def publish_status(self, out: str | os.PathLike[str], *, age: timedelta = GREATEST_AGE) -> StatusList:
         """Write the signed status list of now, for generators that cannot ask this home; see ``Vault.status_list``.
@@ -403,7 +403,7 @@ class Studio:
 
     def prove(self, handle: str | None = None, *, seq: int | None = None) -> Inclusion:
         """Prove that a line is in the ledger: the last one about a person, or line ``seq``; see ``Vault.prove``."""
-        return self.vault.prove(handle=None if handle is None else _handle(handle), seq=seq)
+        return self.vault.prove(handle=None if handle is None else bare(handle), seq=seq)
 
     def prove_growth(self, since: int | Checkpoint | str | os.PathLike[str]) -> Growth:
         """Prove that lines were only added since an earlier state: its size, its checkpoint, or the file of one.
@@ -633,10 +633,6 @@ def _delete_if_it_is(path: Path, sha256: str) -> bool:
     except OSError as error:
         raise InputRefused(f"{path} cannot be deleted: {error.strerror}") from None
     return True
-
-
-def _handle(handle: str) -> str:
-    return handle.removeprefix("@").lower()
 
 
 def _require_within(what: str, value: float | None, low: float, high: float) -> None:

@@ -130,7 +130,7 @@ class ConsentRecord(BaseModel):
 
     model_config = _STRICT
 
-    format: Literal["cameo-consent/1", "cameo-consent/2", "cameo-consent/3"] = "cameo-consent/2"
+    format: Literal["cameo-consent/1", "cameo-consent/2", "cameo-consent/3"] = "cameo-consent/3"
     consent_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     name: Line
     handle: str
@@ -237,7 +237,6 @@ class ConsentRecord(BaseModel):
         )
         handled = processing or by_whoever_runs_this()
         fields = {
-            "format": "cameo-consent/3",
             "consent_id": str(uuid4()),
             "name": name,
             "handle": handle,

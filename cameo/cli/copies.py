@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cameo.cli.options import Command
-from cameo.cli.terminal import Answer, plain
+from cameo.cli.terminal import Answer, count, plain
 from cameo.studio import Studio
 
 __all__ = ["register"]
@@ -29,7 +29,7 @@ def backup(
     return Answer(
         {"path": str(written), "people": people},
         (
-            f"{plain(written)}: {people} {'person' if people == 1 else 'people'}. The master key is not in it.",
+            f"{plain(written)}: {count(people, 'person', 'people')}. The master key is not in it.",
             "Destroy it when the retention of whoever is in it ends: what it holds is theirs.",
         ),
     )
@@ -47,6 +47,4 @@ def restore(
     gone = studio.restore(folder, status=status)
     here = len(studio.cast())
     told = f"; {gone} had left since, and {'is' if gone == 1 else 'are'} destroyed again" if gone else ""
-    return Answer(
-        {"people": here, "destroyed": gone}, (f"{here} {'person is' if here == 1 else 'people are'} here{told}.",)
-    )
+    return Answer({"people": here, "destroyed": gone}, (f"{count(here, 'person is', 'people are')} here{told}.",))

@@ -14,8 +14,9 @@ from cameo.cli.consent import consent_summary
 from cameo.cli.interrupts import heed, too_late
 from cameo.cli.options import Command, Handle, split
 from cameo.cli.permissions import limits
-from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.cli.terminal import Answer, count, plain, progress_bar
 from cameo.errors import EnrollmentRefused
+from cameo.script import bare
 from cameo.studio import KEEPING, Studio
 from cameo.vault import CastEntry, Certificate
 from enroll.consent import ConsentRecord
@@ -180,10 +181,10 @@ def revoke(
     return Answer(
         certificate.model_dump(mode="json"),
         (
-            f"@{handle.removeprefix('@').lower()} is revoked since {certificate.revoked:%Y-%m-%d %H:%M:%S} UTC.",
-            f"Destroyed: {_count(gone.keys, 'key')}, {_count(gone.blobs, 'sealed file')}, "
-            f"{_count(gone.consent_records, 'consent')}, {_count(gone.grants, 'grant')}, "
-            f"the details of {_count(gone.scene_details, 'scene')}, {_count(gone.sketches, 'sketch', 'sketches')}.",
+            f"@{bare(handle)} is revoked since {certificate.revoked:%Y-%m-%d %H:%M:%S} UTC.",
+            f"Destroyed: {count(gone.keys, 'key')}, {count(gone.blobs, 'sealed file')}, "
+            f"{count(gone.consent_records, 'consent')}, {count(gone.grants, 'grant')}, "
+            f"the details of {count(gone.scene_details, 'scene')}, {count(gone.sketches, 'sketch', 'sketches')}.",
             *_kept(certificate),
             f"Certificate {certificate.certificate_id}{f' in {plain(out)}' if out else ''}.",
         ),
@@ -205,12 +206,8 @@ def unbar(
 def _kept(certificate: Certificate) -> tuple[str, ...]:
     if certificate.kept is None:
         return ()
-    sketches = _count(certificate.kept.sketches, "sketch", "sketches")
+    sketches = count(certificate.kept.sketches, "sketch", "sketches")
     return (f"Kept, to refuse a new enrollment: {sketches}, until: cameo unbar",)
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def _standing(entry: CastEntry) -> str:

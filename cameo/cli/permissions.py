@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.table import Table
 
 from cameo.cli.options import Command, Handle, User, split
-from cameo.cli.terminal import Answer, plain
-from cameo.errors import UsageError
+from cameo.cli.terminal import Answer, count, plain
+from cameo.errors import PermissionDenied, UsageError
 from cameo.rules import TOPICS
+from cameo.script import bare
 from cameo.studio import Studio
 from cameo.vault import CastEntry, SceneRecord, Terms
 from enroll.consent import Use
 
 __all__ = ["limits", "register"]
 
-_REFUSED = 4
-
 Purpose = Annotated[str, typer.Option("--use", metavar="USE", help="generate, personalize or evaluate.")]
-_USES: tuple[Use, ...] = ("generate", "personalize", "evaluate")
+_USES: tuple[Use, ...] = get_args(Use)
 
 
 def register(root: typer.Typer) -> None:
@@ -64,11 +63,11 @@ def may(
 ) -> Answer:
     """Whether a user may use this person now. Makes nothing, opens nobody. Exit status 4 if not."""
     found = Studio().may(handle, user=user, purpose=_use(use), prompt=prompt)
-    name = handle.removeprefix("@").lower()
+    name = bare(handle)
     payload = {"handle": name, "user": user, "use": use, **found.model_dump(mode="json")}
     if not found.allowed:
         hint = f" ({found.hint})" if found.hint else ""
-        return Answer(payload, (f"no: {found.message}{hint}",), _REFUSED)
+        return Answer(payload, (f"no: {found.message}{hint}",), PermissionDenied.exit_status)
     left = "" if found.scenes_left is None else f", {found.scenes_left} more"
     return Answer(payload, (f"yes: {plain(user)} may {use} with @{name} until {found.until:%Y-%m-%d %H:%M} UTC{left}",))
 
@@ -97,20 +96,21 @@ def uses(
     if delete is not None:
         return _deleted(studio, handle, delete)
     history = studio.uses(handle)
-    name = handle.removeprefix("@").lower()
+    name = bare(handle)
     payload = {"handle": name, **history.model_dump(mode="json")}
-    if not history.openings:
+    if not history.leases:
         return Answer(payload, (f"@{name} was never opened.",))
     table = Table("when (UTC)", "user", "file", "prompt", "SHA-256", box=None, pad_edge=False)
     for scene in history.scenes:
         table.add_row(f"{scene.created:%Y-%m-%d %H:%M}", *_told(scene), scene.sha256[:16])
-    made = f"{len(history.scenes)} scene{'' if len(history.scenes) == 1 else 's'}"
-    last = history.openings[-1]
+    made = count(len(history.scenes), "scene")
+    last = history.leases[-1]
     return Answer(
         payload,
         (
             *([table] if history.scenes else []),
-            f"@{name}: {made}; opened {len(history.openings)} times, last {last.at:%Y-%m-%d %H:%M} UTC by {last.user}",
+            f"@{name}: {made}; opened {count(len(history.leases), 'time')}, "
+            f"last {last.at:%Y-%m-%d %H:%M} UTC by {last.user}",
         ),
     )
 

@@ -15,7 +15,18 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-__all__ = ["Answer", "Progress", "debugging", "plain", "print_answer", "print_failure", "progress_bar", "quiet", "tell"]
+__all__ = [
+    "Answer",
+    "Progress",
+    "count",
+    "debugging",
+    "plain",
+    "print_answer",
+    "print_failure",
+    "progress_bar",
+    "quiet",
+    "tell",
+]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, 0 to 1."""
@@ -44,6 +55,11 @@ def debugging() -> bool:
 def plain(text: object) -> str:
     """Text from outside, fit for a terminal: one line, nothing that moves the cursor."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 person``, ``2 people``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def print_answer(answer: Answer, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from cameo.vault.grants import OWNER, read_grants
 from cameo.vault.ledger import Owner
 from cameo.vault.package import Head, pack, unpack
 from cameo.vault.permission import require_standing
-from cameo.vault.rules import rules_of
+from cameo.vault.rules import added_rules
 from cameo.vault.schema import Origin
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity
@@ -62,9 +62,8 @@ class Arriving(Core):
         """
         now = self._clock()
         with self._database.transaction() as session:
-            consent = self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
-            permitted = self._permit(session, handle, OWNER, consent.uses[0], None)
-            row, owner = permitted.row, permitted.owner
+            permitted = self._permit(session, handle, OWNER, None, None)
+            row, owner, consent = permitted.row, permitted.owner, permitted.consent
             if session.get(Origin, row.identity_id) is not None:
                 raise PermissionDenied(f"@{handle} was not enrolled here", hint="ask the home they come from")
             identity = self._people.identity(row, self._blobs).to_bytes()
@@ -74,7 +73,7 @@ class Arriving(Core):
                 issuer=thumbprint(self.operator),
                 status_index=row.status_index,
                 grants=[terms for terms in read_grants(session, owner).values() if terms.principal != OWNER],
-                rules=rules_of(session, owner, consent),
+                rules=added_rules(session, owner),
                 now=now,
                 key=self.operator,
             )

@@ -1,10 +1,9 @@
 """Copies of a vault, and putting one back without bringing anybody back who left.
 
 A copy holds the database as it was at one moment and the ciphertexts; not the master key, without which it opens
-nothing.
-A vault keeps its own last status list beside its database (``status/``), written before a revocation is acknowledged.
-When the database is older than that list, because a copy was put back, everybody whom the list has as revoked is
-destroyed before anybody is served, and whoever is suspended in it stays so.
+nothing. A vault keeps its own last status list beside its database (``status/``), written before a revocation is
+acknowledged. When the database is older than that list, because a copy was put back, everybody whom the list has as
+revoked is destroyed before anybody is served, and whoever is suspended in it stays so.
 """
 
 from __future__ import annotations

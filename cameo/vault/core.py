@@ -52,7 +52,7 @@ class Core:
         """Thumbprints of those whose signature on a consent counts here."""
         return frozenset({thumbprint(self.operator)})
 
-    def _permit(self, session: Session, handle: str, user: str, purpose: Use, prompt: str | None) -> Permit:
+    def _permit(self, session: Session, handle: str, user: str, purpose: Use | None, prompt: str | None) -> Permit:
         return permit(
             session,
             self._people,

@@ -19,8 +19,8 @@ __all__ = [
     "ConsentSummary",
     "EmbeddingSummary",
     "History",
+    "LeaseRecord",
     "LedgerHead",
-    "Opening",
     "Permission",
     "SceneRecord",
     "SceneRole",
@@ -212,8 +212,8 @@ class SceneRecord(BaseModel):
     detail: SceneDetail | None
 
 
-class Opening(BaseModel):
-    """One time that somebody's identity was opened; a scene may have come of it or not."""
+class LeaseRecord(BaseModel):
+    """One lease on somebody's identity; a scene may have come of it or not."""
 
     model_config = _FROZEN
 
@@ -227,13 +227,13 @@ class History(BaseModel):
 
     Attributes:
         scenes: oldest first.
-        openings: every lease on their identity, oldest first.
+        leases: every one on their identity, oldest first.
     """
 
     model_config = _FROZEN
 
     scenes: tuple[SceneRecord, ...]
-    openings: tuple[Opening, ...]
+    leases: tuple[LeaseRecord, ...]
 
 
 class Permission(BaseModel):

@@ -13,7 +13,7 @@ from cameo.errors import Revoked, StoreDamaged, UsageError
 from cameo.vault.core import Core, seconds, storable
 from cameo.vault.entries import History, SceneDetail, SceneRecord, SceneRole
 from cameo.vault.grants import principal, spend
-from cameo.vault.history import openings
+from cameo.vault.history import leases_on
 from cameo.vault.ledger import Owner
 from cameo.vault.people import moment
 from cameo.vault.scenes import add_scene, forget_scene, latest_scene, read_detail, scenes_with, uses_of
@@ -97,7 +97,7 @@ class Filming(Core):
         with self._database.transaction() as session:
             owner = self._people.owner(self._people.alive(session, handle))
             scenes = tuple(self._scene_record(session, scene) for scene in scenes_with(session, owner.identity_id))
-            return History(scenes=scenes, openings=openings(session, owner))
+            return History(scenes=scenes, leases=leases_on(session, owner))
 
     def forget_scene(self, handle: str, sha256: str) -> None:
         """Destroy what is kept of a scene with this person: prompt, path, user. Its digest stays, so that a copy is

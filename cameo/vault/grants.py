@@ -102,7 +102,9 @@ def ruling(grants: Mapping[str, Terms], user: str) -> Terms | None:
     return grants.get(who, grants.get(_EVERYONE))
 
 
-def require_granted(grants: Mapping[str, Terms], user: str, purpose: Use, *, handle: str, now: datetime) -> Terms:
+def require_granted(
+    grants: Mapping[str, Terms], user: str, purpose: Use | None, *, handle: str, now: datetime
+) -> Terms:
     """The grant on which a user may act now.
 
     Raises:
@@ -112,7 +114,7 @@ def require_granted(grants: Mapping[str, Terms], user: str, purpose: Use, *, han
     asks = f"their owner can: cameo allow {handle} --user {user[:80]}"
     if terms is None or not terms.allowed:
         raise PermissionDenied(f"@{handle} has not allowed {user[:80]}", hint=asks)
-    if terms.uses and purpose not in terms.uses:
+    if purpose is not None and terms.uses and purpose not in terms.uses:
         raise PermissionDenied(f"@{handle} allowed {user[:80]} to {', '.join(terms.uses)}, not to {purpose}", hint=asks)
     if terms.until is not None and now >= terms.until:
         raise PermissionDenied(f"@{handle} allowed {user[:80]} until {spell(terms.until)}", hint=asks)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cameo.vault.cipher import open_sealed
-from cameo.vault.entries import Opening
+from cameo.vault.entries import LeaseRecord
 from cameo.vault.ledger import Owner
+from cameo.vault.line import Opening
 from cameo.vault.people import moment
 from cameo.vault.schema import LedgerRow
 
-__all__ = ["openings"]
+__all__ = ["leases_on"]
 
 
-def openings(session: Session, owner: Owner) -> tuple[Opening, ...]:
+def leases_on(session: Session, owner: Owner) -> tuple[LeaseRecord, ...]:
     """Every lease on this person, oldest first."""
     rows = session.scalars(
         select(LedgerRow)
@@ -25,6 +24,7 @@ def openings(session: Session, owner: Owner) -> tuple[Opening, ...]:
     )
     found = []
     for row in rows:
-        detail = json.loads(open_sealed(owner.key, row.opening or b"", owner.context(f"ledger {row.seq}")))["detail"]
-        found.append(Opening(at=moment(row.at), user=detail["user"], purpose=detail["purpose"]))
+        sealed = row.opening or b""
+        detail = Opening.from_bytes(open_sealed(owner.key, sealed, owner.context(f"ledger {row.seq}"))).detail
+        found.append(LeaseRecord.model_validate({"at": moment(row.at)} | dict(detail)))
     return tuple(found)

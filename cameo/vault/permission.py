@@ -29,13 +29,14 @@ class Permit:
     """A yes.
 
     Attributes:
-        row, owner: whose it is.
+        row, owner, consent: whose it is, and what they agreed to.
         terms: the grant it rests on.
         until: UTC, when it ends by itself.
     """
 
     row: IdentityRow
     owner: Owner
+    consent: ConsentRecord
     terms: Terms
     until: datetime
 
@@ -45,7 +46,7 @@ def permit(
     people: People,
     handle: str,
     user: str,
-    purpose: Use,
+    purpose: Use | None,
     *,
     prompt: str | None,
     trusted: Collection[str],
@@ -55,6 +56,7 @@ def permit(
     """Ask everything there is to ask.
 
     Args:
+        purpose: what for; None for what the person does themselves, as leaving for another home.
         prompt: what is to be made; None where that is not known.
         trusted: whose signature on a consent counts.
         standing: what the status list of another home says of one of its people; see ``StatusReader.standing``.
@@ -72,7 +74,7 @@ def permit(
     require_not_suspended(row, handle)
     if origin is not None:
         require_standing(standing(origin.issuer, origin.status_index), handle)
-    if purpose not in consent.uses:
+    if purpose is not None and purpose not in consent.uses:
         raise PermissionDenied(
             f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
             hint=f"ask them for a consent with --use {purpose}",
@@ -81,7 +83,7 @@ def permit(
     _require_scenes_left(consent, people.scenes(session, owner))
     if prompt is not None and (hit := broken(rules_of(session, owner, consent), prompt)):
         raise RuleBroken(f"@{handle} never wants to appear in this: {', '.join(hit)}", hint="ask for another scene")
-    return Permit(row, owner, terms, min(consent.valid_until, terms.until or consent.valid_until))
+    return Permit(row, owner, consent, terms, min(consent.valid_until, terms.until or consent.valid_until))
 
 
 def require_standing(found: Standing, handle: str) -> None:

@@ -12,7 +12,7 @@ from cameo.vault.ledger import Owner
 from cameo.vault.schema import Rule
 from enroll.consent import ConsentRecord
 
-__all__ = ["add_rule", "drop_rule", "rules_of"]
+__all__ = ["add_rule", "added_rules", "drop_rule", "rules_of"]
 
 
 def add_rule(session: Session, master: MasterKey, owner: Owner, words: str) -> None:
@@ -33,9 +33,13 @@ def drop_rule(session: Session, master: MasterKey, owner: Owner, words: str) -> 
     return session.execute(gone).first() is not None
 
 
-def rules_of(session: Session, owner: Owner, consent: ConsentRecord) -> tuple[str, ...]:
-    """Those of the consent first, then in the order they were given."""
-    agreed = consent.processing.forbidden if consent.processing is not None else ()
+def added_rules(session: Session, owner: Owner) -> tuple[str, ...]:
+    """Those the person added since they consented, in the order they were given."""
     rows = session.scalars(select(Rule).where(Rule.identity_id == owner.identity_id).order_by(Rule.id))
-    added = (open_sealed(owner.key, row.sealed, owner.context("rule")).decode() for row in rows)
-    return tuple(dict.fromkeys([*map(rule, agreed), *added]))
+    return tuple(open_sealed(owner.key, row.sealed, owner.context("rule")).decode() for row in rows)
+
+
+def rules_of(session: Session, owner: Owner, consent: ConsentRecord) -> tuple[str, ...]:
+    """Those of the consent first, then the others."""
+    agreed = consent.processing.forbidden if consent.processing is not None else ()
+    return tuple(dict.fromkeys([*map(rule, agreed), *added_rules(session, owner)]))

@@ -72,7 +72,7 @@ def test_a_person_sees_what_was_made_and_deletes_it(cameo, enrolled, tiny_model:
     assert "first.mp4" in shown and prompts["second"] in shown and "2 scenes; opened 2 times" in shown
     listed = cameo("uses", "ada", "--json").json
     assert [scene["detail"]["prompt"] for scene in listed["scenes"]] == list(prompts.values())
-    assert [opening["user"] for opening in listed["openings"]] == ["owner", "owner"]
+    assert [lease["user"] for lease in listed["leases"]] == ["owner", "owner"]
 
     gone = cameo("uses", "ada", "--delete", made["first"][:12])
     assert gone.status == 0 and "first.mp4 is deleted" in gone.out

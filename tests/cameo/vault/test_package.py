@@ -21,10 +21,12 @@ from cameo.errors import (
     StatusListInvalid,
     StatusListNotInForce,
     Suspended,
+    UsageError,
 )
 from cameo.vault import Vault
 from cameo.vault.package import Head, pack, unpack
 from enroll.errors import ConsentExpired
+from enroll.processing import Processing, by_whoever_runs_this
 from enroll.signature import thumbprint
 
 WORDS = "correct horse battery staple"
@@ -59,6 +61,16 @@ def test_what_arrives_is_what_left(vault, ada, sent, there) -> None:
     assert there.may("ada", prompt="@ada drinks wine").code == "rule_broken"
     there.verify_log()
     vault.verify_log()
+
+
+def test_a_rule_of_the_consent_stands_there_too(vault, person, there) -> None:
+    processing = Processing.model_validate(by_whoever_runs_this().model_dump() | {"forbidden": ("alcohol",)})
+    vault.put(*person(processing=processing))
+    vault.forbid("ada", "weapons")
+    assert take(there, vault, vault.export("ada", WORDS)).rules == ("alcohol", "weapons")
+    assert there.lift("ada", "weapons").rules == ("alcohol",)
+    with pytest.raises(UsageError, match="no such rule"):
+        there.lift("ada", "alcohol")
 
 
 def test_it_dies_here_when_it_dies_at_home(vault, ada, sent, there) -> None:

@@ -156,7 +156,7 @@ def test_a_lease_is_good_in_its_own_process_alone(vault, ada) -> None:
 
 def test_the_person_is_told_of_every_scene_and_every_opening(vault, ada, person, clock) -> None:
     vault.put(*person("grace", seed=2, grants=("owner", "user:bob")))
-    assert vault.history("ada").scenes == vault.history("ada").openings == ()
+    assert vault.history("ada").scenes == vault.history("ada").leases == ()
     vault.lease("ada", "bob").close()
     clock.advance(minutes=5)
     made = record(vault, ada[0], prompt="@ada waves")
@@ -165,9 +165,9 @@ def test_the_person_is_told_of_every_scene_and_every_opening(vault, ada, person,
     found = Vault(vault.home).history("ada")
     assert [scene.sha256 for scene in found.scenes] == [made.sha256]
     assert found.scenes[0].detail is not None and found.scenes[0].detail.prompt == "@ada waves"
-    assert [(o.user, o.purpose) for o in found.openings] == [("bob", "generate"), ("owner", "generate")]
-    assert found.openings[0].at < found.openings[1].at <= datetime.now(UTC) + timedelta(minutes=6)
-    assert len(vault.history("grace").openings) == 1
+    assert [(o.user, o.purpose) for o in found.leases] == [("bob", "generate"), ("owner", "generate")]
+    assert found.leases[0].at < found.leases[1].at <= datetime.now(UTC) + timedelta(minutes=6)
+    assert len(vault.history("grace").leases) == 1
     vault.revoke("ada")
     with pytest.raises(Revoked):
         vault.history("ada")
