@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cameo.errors import InputRefused, StoreFull
+from cameo.targets import check_target
 
-__all__ = ["Mark", "SceneFile", "check_target", "write_scene"]
+__all__ = ["Mark", "SceneFile", "write_scene"]
 
 Mark = Callable[[Path, Path], None]
 """Reads the encoded scene from the first path and writes the marked one to the second, which does not exist yet."""
@@ -52,25 +53,6 @@ class SceneFile:
     height: int
     fps: float
     sample_rate: int
-
-
-def check_target(path: str | os.PathLike[str]) -> Path:
-    """Can a scene be written here? Ask before an hour of generation, not after.
-
-    Returns:
-        The absolute path.
-
-    Raises:
-        InputRefused: the folder is missing or may not be written to, or the path is a folder.
-    """
-    target = Path(path).expanduser().absolute()
-    if target.is_dir():
-        raise InputRefused(f"{target} is a folder", hint="name a file in it, such as scene.mp4")
-    if not target.parent.is_dir():
-        raise InputRefused(f"the folder {target.parent} does not exist", hint=f"make it: mkdir -p {target.parent}")
-    if not os.access(target.parent, os.W_OK):
-        raise InputRefused(f"the folder {target.parent} may not be written to", hint="choose another folder")
-    return target
 
 
 def write_scene(

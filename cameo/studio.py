@@ -31,14 +31,14 @@ from cameo.rules import rule
 from cameo.script import bare, parse
 from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
+from cameo.targets import check_target, write_small
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
-from cameo.vault.backup import people_in, put_back, remember
+from cameo.vault.backup import people_in, put_back
 from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
 from cameo.vault.package import MAX_BYTES as PACKAGE_BYTES
 from enroll.consent import ConsentRecord, Scope, Use
 from enroll.errors import ConsentExpired
-from enroll.files import write_atomically
 from enroll.processing import Processing
 from enroll.receipt import Receipt
 from enroll.signature import thumbprint
@@ -281,15 +281,8 @@ class Studio:
         Raises:
             InputRefused: the file cannot be written.
         """
-        from cameo.scene import check_target
-
-        target = check_target(out)
-        content = self.vault.export(bare(handle), passphrase)
-        try:
-            write_atomically(target, content)
-        except OSError as error:
-            raise InputRefused(f"{target} cannot be written: {error.strerror}") from None
-        return target
+        check_target(out)
+        return write_small(out, self.vault.export(bare(handle), passphrase))
 
     def take(
         self,
@@ -387,7 +380,8 @@ class Studio:
         copy, before = Path(folder), people_in(Path(folder))
         if status is not None:
             # In its place before the copy is: whoever opens the vault first heeds it.
-            remember(self.home, StatusList.load(Path(status)))
+            offered = StatusList.load(Path(status))
+            StatusReader(self.home / "status", {offered.signer}).accept(offered, any_age=True)
         put_back(copy, self.home)
         self.__dict__.pop("vault", None)
         return len(before - {entry.identity_id for entry in self.vault.cast()})
@@ -465,7 +459,6 @@ class Studio:
             UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired, RuleBroken: refused.
             WeightsMissing: the model is not on this machine.
         """
-        from cameo.scene import check_target
 
         tell = progress or (lambda doing, share: None)
         script = parse(prompt)

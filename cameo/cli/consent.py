@@ -17,6 +17,7 @@ from cameo.cli.terminal import Answer, plain
 from cameo.errors import InputRefused, UsageError
 from cameo.rules import rule
 from cameo.studio import Studio
+from cameo.targets import check_target, write_small
 from enroll.consent import ConsentRecord, Scope, Turn, Use
 from enroll.processing import Processing, by_whoever_runs_this
 
@@ -126,15 +127,8 @@ def attest(
 @app.command(cls=Command)
 def key(out: Out = Path("my-key.json")) -> Answer:
     """Make a key of the person's own, to sign consents with. It stays with them."""
-    from cameo.scene import check_target
-    from enroll.files import write_atomically
-
-    check_target(out)
     made = OKPKey.generate_key("Ed25519")
-    try:
-        write_atomically(out, json.dumps(made.as_dict(private=True)).encode())
-    except OSError as error:
-        raise InputRefused(f"{out} cannot be written: {error.strerror}") from None
+    write_small(out, json.dumps(made.as_dict(private=True)).encode())
     return Answer(
         {"path": str(out), "thumbprint": made.thumbprint()},
         (
@@ -169,8 +163,6 @@ def sign(
 @app.command(cls=Command)
 def receipt(handle: Handle, out: Out = Path("receipt.json")) -> Answer:
     """The receipt of somebody who is enrolled: what they agreed to, who answers for it, how it ends."""
-    from cameo.scene import check_target
-
     check_target(out)
     made = Studio().receipt(handle)
     made.save(out)

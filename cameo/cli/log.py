@@ -10,13 +10,13 @@ import typer
 
 from cameo.cli.options import Command, Out
 from cameo.cli.terminal import Answer, plain
-from cameo.errors import InputRefused, UsageError
+from cameo.errors import UsageError
 from cameo.log import Checkpoint, Growth, Inclusion
 from cameo.log.fields import LARGEST
 from cameo.studio import Studio
+from cameo.targets import write_small
 from cameo.vault.line import Line
 from enroll.fields import spell
-from enroll.files import write_atomically
 
 __all__ = ["register"]
 
@@ -119,10 +119,7 @@ def _size_or_file(since: str) -> int | Path:
 
 
 def _written(out: Path, proof: Inclusion | Growth, payload: dict[str, Any], what: str) -> Answer:
-    try:
-        write_atomically(out, proof.to_bytes())
-    except OSError as error:
-        raise InputRefused(f"{out} cannot be written: {error.strerror}") from None
+    write_small(out, proof.to_bytes())
     return Answer({"path": str(out.absolute()), **payload}, (f"{plain(out)}: {what}",))
 
 

@@ -18,6 +18,7 @@ from cameo.cli.terminal import Answer, count, plain, progress_bar
 from cameo.errors import EnrollmentRefused
 from cameo.script import bare
 from cameo.studio import KEEPING, Studio
+from cameo.targets import check_target
 from cameo.vault import CastEntry, Certificate
 from enroll.consent import ConsentRecord
 from enroll.errors import BadInput, KitError, SeveralPeople
@@ -73,8 +74,6 @@ def enroll(
     """Learn a person from a clip and keep them in the vault."""
     record = ConsentRecord.load(consent)
     if report is not None:
-        from cameo.scene import check_target
-
         check_target(report)
     studio = Studio()
     found: list[Findings] = []
@@ -171,8 +170,6 @@ def revoke(
 ) -> Answer:
     """End an identity: its key is destroyed first, then all the rest. There is no way back."""
     if out is not None:
-        from cameo.scene import check_target
-
         check_target(out)
     certificate = Studio().revoke(handle, reason=reason, never_again=never_again)
     if out is not None:

@@ -12,6 +12,7 @@ from cameo.cli.options import Command, Handle, Out
 from cameo.cli.terminal import Answer, plain
 from cameo.status import StatusList
 from cameo.studio import Studio
+from cameo.targets import check_target
 from cameo.vault import CastEntry
 from enroll.fields import spell
 
@@ -49,8 +50,6 @@ def publish(
     ] = 24,
 ) -> Answer:
     """Write the signed status list of now. Readers without a network go on with it until its greatest age."""
-    from cameo.scene import check_target
-
     check_target(out)
     published = Studio().publish_status(out, age=timedelta(hours=max_age_hours))
     return Answer(

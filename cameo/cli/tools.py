@@ -46,7 +46,8 @@ def synth(
     ] = None,
 ) -> Answer:
     """Make a clip of people who do not exist."""
-    from cameo.scene import check_target, write_scene
+    from cameo.scene import write_scene
+    from cameo.targets import check_target
 
     if size % 2:
         raise UsageError(f"--size is {size}, video needs an even number", hint=f"use {size + 1}")

@@ -39,8 +39,11 @@ class StatusReader:
         self._trusted = frozenset(trusted)
         self._clock = clock
 
-    def accept(self, offered: StatusList) -> StatusList:
+    def accept(self, offered: StatusList, *, any_age: bool = False) -> StatusList:
         """Take a list if it is no older than the one remembered. The same one again changes nothing.
+
+        Args:
+            any_age: also one that is past its greatest age, which nobody may rely on and which still says who is gone.
 
         Returns:
             The list that is remembered now.
@@ -52,9 +55,10 @@ class StatusReader:
                 it is shorter.
         """
         offered.verify(self._trusted)
-        offered.require_in_force(self._clock())
+        if not any_age:
+            offered.require_in_force(self._clock())
         with self._locked():
-            held = self._remembered(offered.signer)
+            held = self.last(offered.signer)
             if held is not None:
                 _require_no_step_back(held, offered)
                 if (offered.epoch, offered.valid_until) <= (held.epoch, held.valid_until):
@@ -69,7 +73,7 @@ class StatusReader:
             StatusListInvalid: what is remembered does not verify.
             StatusListNotInForce: there is none, or it is past its greatest age, or from the future.
         """
-        held = self._remembered(issuer)
+        held = self.last(issuer)
         if held is None:
             raise StatusListNotInForce(
                 f"no status list of {issuer[:80]} is here",
@@ -87,7 +91,12 @@ class StatusReader:
         """
         return self.held(issuer).standing(index)
 
-    def _remembered(self, issuer: str) -> StatusList | None:
+    def last(self, issuer: str) -> StatusList | None:
+        """The remembered list of an issuer, whatever its age; None where there is none.
+
+        Raises:
+            StatusListInvalid: what is remembered does not verify, or nobody trusts this issuer.
+        """
         if issuer not in self._trusted:
             raise StatusListInvalid(f"nobody here trusts the lists of {issuer[:80]}")
         path = self._path(issuer)

@@ -17,13 +17,13 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cameo.errors import InputRefused, StatusListInvalid, StoreDamaged, StoreFull
+from cameo.errors import InputRefused, StoreFull
 from cameo.status import StatusList
 from cameo.vault.schema import IdentityRow, Meta
 
-__all__ = ["copy_out", "people_in", "put_back", "reconcile", "remember", "remembered"]
+__all__ = ["copy_out", "people_in", "put_back", "reconcile"]
 
-_DATABASE, _BLOBS, _STATUS = "vault.sqlite3", "blobs", "status"
+_DATABASE, _BLOBS = "vault.sqlite3", "blobs"
 
 
 def copy_out(home: Path, folder: Path) -> None:
@@ -97,38 +97,6 @@ def people_in(folder: Path) -> set[str]:
             return {identity_id for (identity_id,) in copy.execute("SELECT identity_id FROM identities")}
     except (sqlite3.Error, ValueError):
         raise InputRefused(f"{folder} holds no copy of a vault", hint="name what cameo backup wrote") from None
-
-
-def remember(home: Path, offered: StatusList) -> None:
-    """Keep a status list as the last of its issuer, unless a later one is kept; whatever its age.
-
-    Raises:
-        StatusListInvalid: it does not verify, or cannot be written.
-    """
-    offered.verify({offered.signer})
-    held = remembered(home, offered.signer)
-    if held is None or held.epoch < offered.epoch:
-        (home / _STATUS).mkdir(mode=0o700, parents=True, exist_ok=True)
-        offered.save(home / _STATUS / f"{offered.signer}.json")
-
-
-def remembered(home: Path, issuer: str) -> StatusList | None:
-    """The vault's own last status list, whatever its age; None where there is none.
-
-    Raises:
-        StoreDamaged: there is one, and it does not verify.
-    """
-    path = home / _STATUS / f"{issuer}.json"
-    if not path.exists():
-        return None
-    try:
-        held = StatusList.load(path)
-        held.verify({issuer})
-    except StatusListInvalid as error:
-        raise StoreDamaged(
-            f"the vault's own status list does not hold: {error.message}", hint=f"put back {path} from a copy"
-        ) from None
-    return held
 
 
 def reconcile(session: Session, held: StatusList, *, bury: Callable[[IdentityRow], object], at: int) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from cameo.errors import (
     StatusListInvalid,
     StatusListRolledBack,
     StoreBusy,
+    StoreDamaged,
     StoreFull,
     UnknownHandle,
     UsageError,
@@ -28,6 +29,7 @@ from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.schema import IdentityRow, Origin, Tombstone
 from cameo.vault.suspension import resume, suspend
+from enroll.signature import thumbprint
 
 __all__ = ["Leaving"]
 
@@ -157,7 +159,12 @@ class Leaving(Core):
         self.status_list()
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
-    def _reconcile(self, held: StatusList | None) -> None:
+    def _reconcile(self) -> None:
+        own = thumbprint(self.operator)
+        try:
+            held = self._reader(own).last(own)
+        except StatusListInvalid as error:
+            raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
         if held is None:
             return
         with self._database.transaction() as session:

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from cameo.errors import UsageError
 from cameo.vault.arriving import Arriving
-from cameo.vault.backup import copy_out, remembered
+from cameo.vault.backup import copy_out
 from cameo.vault.blobs import Blobs
 from cameo.vault.database import Database
 from cameo.vault.duplicates import Duplicates
@@ -35,7 +35,6 @@ from cameo.vault.people import People
 from cameo.vault.schema import IdentityRow, Tombstone
 from cameo.vault.showing import Showing
 from enroll.consent import ConsentRecord
-from enroll.signature import thumbprint
 
 __all__ = ["Vault"]
 
@@ -80,7 +79,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
             self._duplicates = Duplicates(self._secrets.master)
             self._likenesses = Likenesses(self._secrets.master)
             upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
-        self._reconcile(remembered(self.home, thumbprint(self.operator)))
+        self._reconcile()
         self._sweep()
 
     def __repr__(self) -> str:

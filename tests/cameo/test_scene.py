@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cameo.errors import InputRefused, StoreFull
-from cameo.scene import check_target, write_scene
+from cameo.scene import write_scene
+from cameo.targets import check_target
 
 FPS, RATE = 12.5, 16_000
 
