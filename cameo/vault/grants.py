@@ -119,7 +119,7 @@ def require_granted(
     if terms.until is not None and now >= terms.until:
         raise PermissionDenied(f"@{handle} allowed {user[:80]} until {spell(terms.until)}", hint=asks)
     if terms.left == 0:
-        raise PermissionDenied(f"@{handle} allowed {user[:80]} {_scenes(terms)}, and they are made", hint=asks)
+        raise PermissionDenied(f"@{handle} allowed {user[:80]} {_scenes(terms)}", hint=asks)
     return terms
 
 
@@ -136,4 +136,4 @@ def standing(grants: Iterable[Terms], now: datetime) -> tuple[str, ...]:
 
 
 def _scenes(terms: Terms) -> str:
-    return "one scene" if terms.scenes == 1 else f"{terms.scenes} scenes"
+    return "one scene, and it is made" if terms.scenes == 1 else f"{terms.scenes} scenes, and they are made"
