@@ -22,15 +22,15 @@ def register(root: typer.Typer) -> None:
 def backup(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="A folder that does not exist yet.")],
 ) -> Answer:
-    """Copy the vault as it is now, all of it encrypted, without the master key."""
+    """Copy the vault as it is now, all of it encrypted, without its keys."""
     studio = Studio()
     people = len(studio.cast())
     written = studio.backup(out)
     return Answer(
         {"path": str(written), "people": people},
         (
-            f"{plain(written)}: {count(people, 'person', 'people')}. The master key is not in it.",
-            "Destroy it when the retention of whoever is in it ends: what it holds is theirs.",
+            f"{plain(written)}: {count(people, 'person', 'people')}. Its keys are not in it.",
+            f"Keep {plain(studio.home / 'keys.tree')} elsewhere, newest copy only: an old one opens who left since.",
         ),
     )
 

@@ -15,6 +15,7 @@ from cameo.vault.duplicates import Duplicates
 from cameo.vault.entries import Summary, Terms
 from cameo.vault.grants import set_grant
 from cameo.vault.keys import MasterKey
+from cameo.vault.keytree import KeyTree
 from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.package import Head
 from cameo.vault.people import People
@@ -127,6 +128,7 @@ def settle(session: Session, master: MasterKey, owner: Owner, head: Head, *, abr
 def admit(
     session: Session,
     master: MasterKey,
+    tree: KeyTree,
     ledger: Ledger,
     duplicates: Duplicates,
     owner: Owner,
@@ -142,15 +144,16 @@ def admit(
     ``despite``: the ids of those they were taken for; the ledger keeps that.
     """
     summary = Summary.of(identity, consent.name)
+    index = draw_index(session, tree)
     row = IdentityRow(
         identity_id=owner.identity_id,
         consent_id=owner.consent_id,
         handle_tag=master.tag("handle", identity.handle),
-        wrapped_key=master.wrap(owner.key, owner.context("key")),
+        wrapped_key=tree.wrap(owner.key, index, owner.context("key")),
         sealed_entry=seal(owner.key, summary.model_dump_json().encode(), owner.context("entry")),
         stored=at,
         keep_until=int((consent.valid_until + timedelta(days=consent.retention_days)).timestamp()),
-        status_index=draw_index(session),
+        status_index=index,
     )
     sealed_consent = seal(owner.key, consent.to_json().encode(), owner.context("consent"))
     session.add_all([row, Consent(identity_id=owner.identity_id, sealed=sealed_consent)])

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cameo.errors import StoreFull
 from cameo.status import LEAST_ENTRIES, MOST_ENTRIES
+from cameo.vault.keytree import KeyTree
 from cameo.vault.schema import IdentityRow, Tombstone
 
 __all__ = ["draw_index", "draw_indexes", "list_size", "size_for"]
@@ -45,12 +46,13 @@ def list_size(session: Session) -> int:
     return size_for(_people(session))
 
 
-def draw_index(session: Session) -> int:
-    """An index for a newcomer, that nobody has or had. Raises StoreFull as ``size_for`` does."""
+def draw_index(session: Session, tree: KeyTree) -> int:
+    """An index for a newcomer, that nobody has or had, whose key the tree still knows: a database that was put back
+    does not know of those who came and left after the copy. Raises StoreFull as ``size_for`` does."""
     size = size_for(_people(session) + 1)
     while True:
         index = secrets.randbelow(size)
-        if not any(
+        if tree.knows(index) and not any(
             session.scalar(select(table.status_index).where(table.status_index == index)) is not None
             for table in (IdentityRow, Tombstone)
         ):

@@ -134,6 +134,7 @@ class Arriving(Core):
                 row = admit(
                     session,
                     self._secrets.master,
+                    self._secrets.tree,
                     self._ledger,
                     self._duplicates,
                     owner,

@@ -1,9 +1,9 @@
 """Copies of a vault, and putting one back without bringing anybody back who left.
 
-A copy holds the database as it was at one moment and the ciphertexts; not the master key, without which it opens
-nothing. A vault keeps its own last status list beside its database (``status/``), written before a revocation is
-acknowledged. When the database is older than that list, because a copy was put back, everybody whom the list has as
-revoked is destroyed before anybody is served, and whoever is suspended in it stays so.
+A copy holds the database as it was at one moment and the ciphertexts; neither the master key nor the key tree, without
+which it opens nothing. The tree of today does not open whoever left since the copy was made (``keytree``); they are
+buried once more before anybody is served. A vault also keeps its own last status list (``status/``), written before a
+revocation is acknowledged: when the database is older than that, whoever is suspended in it stays so.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cameo.errors import InputRefused, StoreFull
 from cameo.status import StatusList
-from cameo.vault.schema import IdentityRow, Meta
+from cameo.vault.keytree import KeyTree
+from cameo.vault.schema import IdentityRow, Meta, Tombstone
 
 __all__ = ["copy_out", "people_in", "put_back", "reconcile"]
 
@@ -52,7 +53,7 @@ def copy_out(home: Path, folder: Path) -> None:
 
 
 def put_back(folder: Path, home: Path) -> None:
-    """Put a copy in the place of a home's database and ciphertexts. The master key and the status lists stay.
+    """Put a copy in the place of a home's database and ciphertexts. Master key, key tree and status lists stay.
 
     Raises:
         InputRefused: the folder holds no copy of a vault.
@@ -99,10 +100,15 @@ def people_in(folder: Path) -> set[str]:
         raise InputRefused(f"{folder} holds no copy of a vault", hint="name what cameo backup wrote") from None
 
 
-def reconcile(session: Session, held: StatusList, *, bury: Callable[[IdentityRow], object], at: int) -> tuple[str, ...]:
-    """Hold a database to the last status list that went out under its name.
+def reconcile(
+    session: Session, held: StatusList | None, tree: KeyTree, *, bury: Callable[[IdentityRow], object], at: int
+) -> tuple[str, ...]:
+    """Hold a database to what happened after it was copied, and the key tree to what the database knows: somebody may
+    have left at another machine, or while this home had an older tree.
 
     Args:
+        held: the last status list that went out under its name, if there was one.
+        tree: of today.
         bury: destroys somebody's key.
         at: now, seconds since 1970.
 
@@ -110,16 +116,21 @@ def reconcile(session: Session, held: StatusList, *, bury: Callable[[IdentityRow
         The identity ids of those who had left and were here again.
     """
     meta = session.get_one(Meta, 1)
-    if held.epoch <= meta.epoch:
+    later = held if held is not None and held.epoch > meta.epoch else None
+    graves = session.scalar(select(func.count()).select_from(Tombstone)) or 0
+    if tree.forgotten() != graves:
+        tree.forget(session.scalars(select(Tombstone.status_index)))
+    if later is None and tree.forgotten() == graves:
         return ()
     gone = []
     for row in session.scalars(select(IdentityRow)).all():
-        standing = held.standing(row.status_index) if row.status_index < held.size else "valid"
-        if standing == "revoked":
+        standing = later.standing(row.status_index) if later and row.status_index < later.size else "valid"
+        if standing == "revoked" or not tree.knows(row.status_index):
             bury(row)
             gone.append(row.identity_id)
         elif standing == "suspended" and row.suspended is None:
             row.suspended = at
-    # The next list differs from this one, or it does not: either way it must not be taken for an older.
-    meta.epoch, meta.published = held.epoch, b""
+    if later is not None:
+        # The next list differs from this one, or it does not: either way it must not be taken for an older.
+        meta.epoch, meta.published = later.epoch, b""
     return tuple(gone)

@@ -157,7 +157,15 @@ class Leaving(Core):
     def _purge(self, identity_id: str) -> Certificate:
         # Before it is acknowledged: a copy of the vault from before must find it written somewhere else.
         self.status_list()
-        return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
+        return purge(
+            self._database,
+            self._secrets.tree,
+            self._ledger,
+            self._blobs,
+            self.operator,
+            identity_id,
+            now=self._clock(),
+        )
 
     def _reconcile(self) -> None:
         own = thumbprint(self.operator)
@@ -165,12 +173,11 @@ class Leaving(Core):
             held = self._reader(own).last(own)
         except StatusListInvalid as error:
             raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
-        if held is None:
-            return
         with self._database.transaction() as session:
             gone = reconcile(
                 session,
                 held,
+                self._secrets.tree,
                 bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
                 at=seconds(self._clock()),
             )

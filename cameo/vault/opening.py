@@ -26,12 +26,15 @@ from cameo.vault.chain import plant
 from cameo.vault.cipher import Context
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.keys import Keystore, MasterKey, create_master_key, load_master_key
-from cameo.vault.ledger import Ledger
+from cameo.vault.keytree import KeyTree
+from cameo.vault.ledger import Ledger, Owner
 from cameo.vault.people import People
 from cameo.vault.schema import VERSION, IdentityRow, Meta
 from enroll.errors import BadInput
 
 __all__ = ["Opened", "Secrets", "reshape", "unlock", "upgrade"]
+
+_FIRST_WITH_A_TREE: Final = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,11 +44,13 @@ class Secrets:
     Attributes:
         vault_id: UUID4.
         master: wraps the keys of its people.
+        tree: wraps them too, and forgets those of who left.
         operator: Ed25519, signs consents, certificates and the ledger's checkpoints. Stored wrapped by the master key.
     """
 
     vault_id: str
     master: MasterKey
+    tree: KeyTree
     operator: OKPKey
 
 
@@ -67,7 +72,10 @@ def unlock(session: Session, home: Path, *, occupied: bool) -> Secrets:
         return _found(session, home)
     master = load_master_key(home, meta.vault_id, cast(Keystore, meta.keystore))
     jwk = master.unwrap(meta.operator, _operator_context(meta.vault_id))
-    return Secrets(meta.vault_id, master, OKPKey.import_key(json.loads(jwk)))
+    tree = KeyTree(home, master)
+    if meta.version < _FIRST_WITH_A_TREE:
+        tree.plant()
+    return Secrets(meta.vault_id, master, tree, OKPKey.import_key(json.loads(jwk)))
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ def reshape(session: Session) -> None:
 def upgrade(session: Session, opened: Opened) -> None:
     """Fill what ``reshape`` made room for, in the same transaction; then the vault is of the format of today."""
     meta = session.get_one(Meta, 1)
+    if meta.version < _FIRST_WITH_A_TREE:
+        _wrap_by_the_tree(session, opened)  # before all else, for the steps read people
     for step in _steps_from(meta.version):
         step.fill(session, opened)
     meta.version = VERSION
@@ -141,6 +151,18 @@ def _allot_indexes(session: Session) -> None:
         session.execute(text(f"CREATE UNIQUE INDEX ix_{table}_status ON {table} (status_index)"))
 
 
+def _wrap_by_the_tree(session: Session, opened: Opened) -> None:
+    """The keys of people, which the master key alone wrapped, are wrapped by the key tree as well. Whoever does not
+    open is left as they are; they can still be revoked."""
+    secrets = opened.secrets
+    for row in session.scalars(select(IdentityRow)).all():
+        context = Owner(row.identity_id, row.consent_id, b"").context("key")
+        with suppress(StoreDamaged):
+            key = secrets.master.unwrap(row.wrapped_key, context)
+            row.wrapped_key = secrets.tree.wrap(key, row.status_index, context)
+    session.flush()
+
+
 def _nothing(*_: object) -> None:
     pass
 
@@ -157,6 +179,7 @@ _STEPS: Final[Mapping[int, _Step]] = {
     1: _Step(fill=_draw_sketches),
     2: _Step(reshape=_allot_indexes),
     3: _Step(fill=_plant_the_ledger),
+    4: _Step(),
 }
 
 
@@ -179,7 +202,9 @@ def _found(session: Session, home: Path) -> Secrets:
         head=Ledger(vault_id, operator).empty_head(),
     )
     session.add(meta)
-    return Secrets(vault_id, master, operator)
+    tree = KeyTree(home, master)
+    tree.plant()
+    return Secrets(vault_id, master, tree, operator)
 
 
 def _operator_context(vault_id: str) -> Context:

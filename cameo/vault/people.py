@@ -13,6 +13,7 @@ from cameo.vault.cipher import open_sealed, wipe
 from cameo.vault.entries import CastEntry, ConsentSummary, SceneRole, Summary
 from cameo.vault.grants import OWNER, read_grants, standing
 from cameo.vault.keys import MasterKey
+from cameo.vault.keytree import KeyTree
 from cameo.vault.ledger import Owner
 from cameo.vault.rules import rules_of
 from cameo.vault.schema import Consent, IdentityRow, SceneUse, Tombstone
@@ -30,8 +31,9 @@ def moment(seconds: int) -> datetime:
 class People:
     """The people of one vault, read inside the caller's transaction."""
 
-    def __init__(self, master: MasterKey) -> None:
+    def __init__(self, master: MasterKey, tree: KeyTree) -> None:
         self._master = master
+        self._tree = tree
 
     def tag(self, handle: str) -> bytes:
         return self._master.tag("handle", handle)
@@ -71,8 +73,8 @@ class People:
 
     def owner(self, row: IdentityRow) -> Owner:
         """The person's key. Raises StoreDamaged when it does not open."""
-        ids = Owner(row.identity_id, row.consent_id, b"")
-        return Owner(row.identity_id, row.consent_id, self._master.unwrap(row.wrapped_key, ids.context("key")))
+        context = Owner(row.identity_id, row.consent_id, b"").context("key")
+        return Owner(row.identity_id, row.consent_id, self._tree.unwrap(row.wrapped_key, row.status_index, context))
 
     def summary(self, row: IdentityRow, owner: Owner) -> Summary:
         summary = Summary.model_validate_json(open_sealed(owner.key, row.sealed_entry, owner.context("entry")))

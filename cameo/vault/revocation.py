@@ -3,13 +3,14 @@
 1. ``destroy_key``: in one transaction, synced to the disk, the wrapped key goes and a tombstone comes. From here on
    nothing of the person can be read, nobody can lease them, and the status list says so. Their sketches go with it, or
    become a bar if they asked not to be enrolled again.
-2. ``purge``: ciphertexts, consent, grants, sealed details and openings go; the database file is rewritten without free
-   pages; the certificate is signed and kept in the tombstone.
+2. ``purge``: the key tree forgets the leaf that the key was wrapped by, so that no copy of the database opens it;
+   ciphertexts, consent, grants, sealed details and openings go; the database file is rewritten without free pages; the
+   certificate is signed and kept in the tombstone.
 
 A process killed between the two leaves a tombstone without certificate; the next one to open the vault goes on there.
 
-What this cannot reach: blocks a file system or a disk keeps after a file was overwritten or unlinked, snapshots, and
-backups. All of those hold ciphertext and keys wrapped by the master key.
+What this cannot reach: an old ``keys.tree`` on blocks that a disk keeps after they were overwritten, or in a snapshot
+of the whole home; see ``keytree``. All else that may be left anywhere is ciphertext, and keys that nothing opens.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cameo.log.fields import encode64
 from cameo.vault.blobs import Blobs
 from cameo.vault.certificate import Certificate, Destroyed, Kept, Logged
 from cameo.vault.database import Database
+from cameo.vault.keytree import KeyTree
 from cameo.vault.ledger import Ledger
 from cameo.vault.people import moment
 from cameo.vault.proving import prove_line, says_of
@@ -89,10 +91,18 @@ def destroy_key(
 
 
 def purge(
-    database: Database, ledger: Ledger, blobs: Blobs, operator: OKPKey, identity_id: str, *, now: datetime
+    database: Database,
+    tree: KeyTree,
+    ledger: Ledger,
+    blobs: Blobs,
+    operator: OKPKey,
+    identity_id: str,
+    *,
+    now: datetime,
 ) -> Certificate:
     """The second step; may be repeated, and by several processes at once: the certificate is made once."""
     with database.transaction() as session:
+        tree.forget([session.get_one(Tombstone, identity_id).status_index])
         blobs.remove(identity_id)
         session.execute(delete(Consent).where(Consent.identity_id == identity_id))
         session.execute(delete(Grant).where(Grant.identity_id == identity_id))

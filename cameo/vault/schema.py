@@ -28,8 +28,8 @@ __all__ = [
     "Tombstone",
 ]
 
-VERSION: Final = 4
-"""1 knew no sketches, 2 no status list, 3 had a chain for a ledger; see ``opening``."""
+VERSION: Final = 5
+"""1 knew no sketches, 2 no status list, 3 had a chain for a ledger, 4 no key tree; see ``opening``."""
 
 _STRICT: Final = {"sqlite_strict": True}
 

@@ -4,6 +4,7 @@ home/
   vault.sqlite3         tables (see schema), everything personal in them sealed
   blobs/<id>/*.sealed   identities, sealed
   master.key            wraps every person's key; absent where the system's keyring holds it
+  keys.tree             wraps them too, and forgets those of who left; see keytree
   status/               the last status list of this vault, and of those some of its people come from
 
 ``Vault`` is one class in parts, each with a purpose of its own: ``arriving``, ``leasing``, ``filming``, ``leaving``,
@@ -75,7 +76,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
             reshape(session)
             self._secrets = unlock(session, self.home, occupied=self._blobs.anybody())
             self._ledger = Ledger(self._secrets.vault_id, self._secrets.operator)
-            self._people = People(self._secrets.master)
+            self._people = People(self._secrets.master, self._secrets.tree)
             self._duplicates = Duplicates(self._secrets.master)
             self._likenesses = Likenesses(self._secrets.master)
             upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
@@ -114,7 +115,8 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
             return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
 
     def backup(self, folder: str | Path) -> None:
-        """A copy of database and ciphertexts, as of one moment; see ``backup``. The master key is not in it.
+        """A copy of database and ciphertexts, as of one moment; see ``backup``. Neither the master key
+        nor the key tree is in it.
 
         Raises:
             InputRefused: the folder exists, or cannot be made.

@@ -9,7 +9,7 @@ def test_a_copy_and_back(cameo, enrolled, tmp_path: Path) -> None:
     enrolled("ada")
     enrolled("bob")
     made = cameo("backup", "-o", tmp_path / "copy")
-    assert made.status == 0 and "2 people" in made.out and "master key is not in it" in made.out
+    assert made.status == 0 and "2 people" in made.out and "keys are not in it" in made.out and "keys.tree" in made.out
     assert cameo("backup", "-o", tmp_path / "copy", "--json").error["code"] == "bad_input"
     cameo("revoke", "bob")
     ran = cameo("restore", tmp_path / "copy")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from enroll.identity import Coverage, Crop, Embedding, Identity, Speech, View
-from tests.cameo.vault.older import back_to_a_chain
+from tests.cameo.vault.older import back_to_a_chain, without_a_tree
 
 Enrolled = tuple[Identity, ConsentRecord]
 NAME = "Ada Augusta Lovelace"
@@ -135,6 +135,7 @@ def as_format() -> Callable[[Vault, int], None]:
     """``as_format(vault, 2)`` makes of a vault's database what an older Cameo would have left of the same people."""
 
     def as_format(vault: Vault, version: int) -> None:
+        without_a_tree(vault)
         with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
             kept = {}
             for table in ("meta", "identities", "tombstones"):

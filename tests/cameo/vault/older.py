@@ -10,6 +10,8 @@ from pathlib import Path
 import rfc8785
 from joserfc.jwk import OKPKey
 
+from cameo.vault import Vault
+from cameo.vault.cipher import Context
 from enroll.signature import sign
 
 DATA = Path(__file__).parent / "data"
@@ -41,3 +43,18 @@ def back_to_a_chain(home: Path, operator: OKPKey, version: int) -> None:
             raw.execute("UPDATE ledger SET link = ? WHERE seq = ?", (link, seq))
         head = {"format": "cameo-ledger-head/1", "vault_id": vault_id, "size": size, "head": link.hex()}
         raw.execute("UPDATE meta SET head = ?, version = ?", (sign(head, operator), version))
+
+
+def without_a_tree(vault: Vault) -> None:
+    """Make of a vault of today one of format 4, whose keys the master key alone wraps."""
+    master, tree = vault._secrets.master, vault._secrets.tree
+    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
+        for identity_id, consent_id, wrapped, index in raw.execute(
+            "SELECT identity_id, consent_id, wrapped_key, status_index FROM identities"
+        ).fetchall():
+            context = Context(identity_id, consent_id, "key")
+            key = master.wrap(tree.unwrap(wrapped, index, context), context)
+            raw.execute("UPDATE identities SET wrapped_key = ? WHERE identity_id = ?", (key, identity_id))
+        raw.execute("UPDATE meta SET version = 4")
+    raw.close()
+    (vault.home / "keys.tree").unlink()

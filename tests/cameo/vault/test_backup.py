@@ -69,7 +69,8 @@ def test_in_an_empty_home_a_later_list_does_the_same(vault, copy, clock, tmp_pat
     clock.advance(days=2)
     home = tmp_path / "fresh"
     home.mkdir()
-    shutil.copy2(vault.home / "master.key", home / "master.key")
+    for name in ("master.key", "keys.tree"):
+        shutil.copy2(vault.home / name, home / name)
     assert Studio(home).restore(copy, status=tmp_path / "list.json") == 1
     assert handles(Vault(home, clock=clock)) == ["grace", "mary"]
 

@@ -16,11 +16,12 @@ import cameo.vault.arriving as arriving
 import cameo.vault.keys as keys_module
 from cameo.errors import Revoked, StoreDamaged, UnknownHandle, UsageError
 from cameo.vault import Certificate, Vault
+from cameo.vault.cipher import Context
 from enroll.errors import ConsentExpired
 
 DIGEST = "a1" * 32
 
-FILES = ["master.key", "vault.sqlite3"]
+FILES = ["keys.tree", "master.key", "vault.sqlite3"]
 """Beside the status list, which holds bits and nobody's name."""
 
 
@@ -34,9 +35,11 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         seen.append(original_random())
         return seen[-1]
 
-    def wrap(self: keys_module.MasterKey, key: bytes, context: object) -> bytes:
-        seen.append(original_wrap(self, key, context))  # type: ignore[arg-type]
-        return seen[-1]
+    def wrap(self: keys_module.MasterKey, key: bytes, context: Context) -> bytes:
+        wrapped = original_wrap(self, key, context)
+        if context.kind == "key":
+            seen.append(wrapped)
+        return wrapped
 
     monkeypatch.setattr(arriving, "random_key", random_key)
     monkeypatch.setattr(keys_module.MasterKey, "wrap", wrap)
