@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -16,6 +17,7 @@ from cameo.errors import (
     StoreBusy,
     StoreDamaged,
     StoreFull,
+    StoreUnreachable,
     UnknownHandle,
     UsageError,
 )
@@ -27,13 +29,15 @@ from cameo.vault.core import Core, seconds, storable
 from cameo.vault.entries import CastEntry
 from cameo.vault.publishing import publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
-from cameo.vault.schema import IdentityRow, Origin, Tombstone
+from cameo.vault.schema import IdentityRow, Meta, Origin, Tombstone
 from cameo.vault.suspension import resume, suspend
 from enroll.signature import thumbprint
 
 __all__ = ["Leaving"]
 
 _REASON_LENGTH: Final = 200
+_SWEPT: Final = ".swept"
+_SWEEP_SECONDS: Final = 24 * 3600
 
 
 class Leaving(Core):
@@ -124,12 +128,14 @@ class Leaving(Core):
         """
         with self._database.transaction() as session:
             published = publish(session, self.operator, now=self._clock(), age=age)
-        self._reader(published.signer).accept(published)
+            # Under the lock: of two that publish at once, the later list is also the later one remembered.
+            self._blobs.keep_list(published.to_json())
+            self._reader(published.signer).accept(published)
         return published
 
     def origins(self) -> frozenset[str]:
         """Thumbprints of the operators whose status lists count for somebody here."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return frozenset(session.scalars(select(Origin.issuer).distinct()))
 
     def heed(self, status: StatusList) -> tuple[Certificate, ...]:
@@ -160,13 +166,12 @@ class Leaving(Core):
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
     def _reconcile(self) -> None:
-        own = thumbprint(self.operator)
-        try:
-            held = self._reader(own).last(own)
-        except StatusListInvalid as error:
-            raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
+        held = self._last_list()
         if held is None:
             return
+        with self._database.reading() as session:
+            if held.epoch <= session.get_one(Meta, 1).epoch:
+                return
         with self._database.transaction() as session:
             gone = reconcile(
                 session,
@@ -177,18 +182,49 @@ class Leaving(Core):
         for identity_id in gone:
             self._purge(identity_id)
 
+    def _last_list(self) -> StatusList | None:
+        """The newest list of this vault: this home's, or that of another machine's."""
+        own = thumbprint(self.operator)
+        try:
+            # A storage that does not answer keeps nobody from leaving; it gives nobody out either.
+            with suppress(StoreUnreachable, StatusListRolledBack):
+                if kept := self._blobs.kept_list():
+                    self._reader(own).accept(StatusList.from_json(kept), any_age=True)
+            return self._reader(own).last(own)
+        except StatusListInvalid as error:
+            raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
+
     def _sweep(self) -> None:
         """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
+        lying, now = self._lying(), seconds(self._clock())
+        over = select(IdentityRow).where(IdentityRow.keep_until <= now)
+        with self._database.reading() as session:
+            here = set(session.scalars(select(IdentityRow.identity_id)))
+            if here.issuperset(lying) and session.scalars(over).first() is None and not unfinished(session):
+                return
         with self._database.transaction() as session:
-            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))))
-            over = select(IdentityRow).where(IdentityRow.keep_until <= seconds(self._clock()))
+            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))), lying)
             for row in session.scalars(over).all():
                 self._bury(session, row, "retention period over")
             pending = unfinished(session)
         for identity_id in pending:
             # The key is destroyed; what hinders the rest today must not keep everybody else out of the vault.
-            with suppress(StoreFull, StoreBusy, StatusListInvalid, StatusListRolledBack):
+            with suppress(StoreFull, StoreBusy, StoreUnreachable, StatusListInvalid, StatusListRolledBack):
                 self._purge(identity_id)
+
+    def _lying(self) -> set[str]:
+        """Of whom ciphertexts lie there. A bucket is long to list: once a day and home is enough for what no key
+        opens."""
+        if not self._blobs.shared:
+            return self._blobs.owners()
+        mark = self.home / _SWEPT
+        if mark.exists() and time.time() - mark.stat().st_mtime < _SWEEP_SECONDS:
+            return set()
+        with suppress(StoreUnreachable):
+            lying = self._blobs.owners()
+            mark.touch(mode=0o600)
+            return lying
+        return set()
 
 
 def _short(reason: str | None) -> str | None:

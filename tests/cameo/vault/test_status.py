@@ -271,15 +271,13 @@ def test_a_vault_of_format_two_gets_its_indexes(vault, ada, person, clock, as_fo
 
 
 def test_an_upgrade_that_fails_leaves_the_older_vault(vault, ada, clock, as_format, monkeypatch) -> None:
-    import cameo.vault.opening as opening
-
     as_format(vault, 2)
     before = (vault.home / "vault.sqlite3").read_bytes()
 
     def full(people: int) -> list[int]:
         raise StoreFull("no room")
 
-    monkeypatch.setattr(opening, "draw_indexes", full)
+    monkeypatch.setattr(allotment, "draw_indexes", full)
     with pytest.raises(StoreFull):
         Vault(vault.home, clock=clock)
     assert (vault.home / "vault.sqlite3").read_bytes() == before
