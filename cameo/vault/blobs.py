@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -125,33 +125,32 @@ class Blobs:
                 return self._shelf.read(_LIST)
         return None
 
-    def copy_to(self, folder: Path, wanted: Callable[[str], bool] = lambda _: True) -> None:
-        """Copy to a folder of this machine what is not there yet. A ciphertext never changes.
+    def copy_to(self, folder: Path, identity_ids: Collection[str] | None = None) -> None:
+        """Copy to a folder of this machine what is not there yet: a ciphertext never changes.
 
         Args:
-            wanted: of which identities.
+            identity_ids: whose; nobody else's stay there. None for everybody's.
         """
-        _copy(self, open_blobs(None, folder), wanted)
+        target = open_blobs(None, folder)
+        lying = target.owners()
+        for identity_id in (self.owners() if identity_ids is None else set(identity_ids)) - lying:
+            self._copy(identity_id, target)
+        if identity_ids is not None:
+            target.remove_all_but(identity_ids, lying)
 
     def copy_from(self, folder: Path) -> None:
-        """Copy all that lies in a folder of this machine."""
-        _copy(open_blobs(None, folder), self, lambda _: True)
+        """Copy all that lies in a folder of this machine, over what is here."""
+        source = open_blobs(None, folder)
+        for identity_id in source.owners():
+            source._copy(identity_id, self)
+
+    def _copy(self, identity_id: str, target: Blobs) -> None:
+        for name in self._shelf.names_in(identity_id):
+            target._shelf.write(f"{identity_id}/{name}", self._shelf.read(f"{identity_id}/{name}"))
 
     def standing(self) -> dict[str, str | bool]:
         """What can be told of them without opening the vault."""
         return self._shelf.standing()
-
-    def names_of(self, identity_id: str) -> list[str]:
-        return self._shelf.names_in(identity_id)
-
-
-def _copy(source: Blobs, target: Blobs, wanted: Callable[[str], bool]) -> None:
-    there = target.owners()
-    for identity_id in source.owners() - there:
-        if wanted(identity_id):
-            for name in source.names_of(identity_id):
-                kind = name.removesuffix(".sealed")
-                target.write(identity_id, kind, source.read(identity_id, kind))
 
 
 def open_blobs(url: str | None, folder: Path) -> Blobs:

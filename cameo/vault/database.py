@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -20,9 +20,9 @@ from cameo.errors import UsageError
 from cameo.vault.postgres import Postgres
 from cameo.vault.sqlite import Sqlite
 
-__all__ = ["Database", "Keeper", "open_database"]
+__all__ = ["FILE", "Database", "Keeper", "open_database"]
 
-_FILE = "vault.sqlite3"
+FILE: Final = "vault.sqlite3"
 
 
 class Keeper(Protocol):
@@ -34,6 +34,11 @@ class Keeper(Protocol):
     @property
     def where(self) -> str:
         """For people to read."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """What all of it is in; None on a server."""
         ...
 
     @property
@@ -88,6 +93,11 @@ class Database:
         """The file, or the server and the name there; never a password."""
         return self._keeper.where
 
+    @property
+    def file(self) -> Path | None:
+        """What all of it is in; None on a server."""
+        return self._keeper.file
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Everything in the block, or nothing of it. Nobody else writes meanwhile."""
@@ -135,7 +145,7 @@ def open_database(url: str | None, home: Path) -> Database:
         UsageError: it is none, or its driver is not installed.
     """
     if url is None:
-        return Database(Sqlite(home / _FILE))
+        return Database(Sqlite(home / FILE))
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

@@ -165,22 +165,22 @@ class Leaving(Core):
         self.status_list()
         return purge(self._database, self._ledger, self._blobs, self.operator, identity_id, now=self._clock())
 
-    def _reconcile(self) -> None:
+    def _behind(self, session: Session) -> bool:
+        """Whether this database is an older one than the last list that went out of it."""
+        held = self._last_list()
+        return held is not None and held.epoch > session.get_one(Meta, 1).epoch
+
+    def _reconcile(self, session: Session) -> tuple[str, ...]:
+        """Bury whoever had left, if this is a copy that was put back; their identity ids."""
         held = self._last_list()
         if held is None:
-            return
-        with self._database.reading() as session:
-            if held.epoch <= session.get_one(Meta, 1).epoch:
-                return
-        with self._database.transaction() as session:
-            gone = reconcile(
-                session,
-                held,
-                bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
-                at=seconds(self._clock()),
-            )
-        for identity_id in gone:
-            self._purge(identity_id)
+            return ()
+        return reconcile(
+            session,
+            held,
+            bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
+            at=seconds(self._clock()),
+        )
 
     def _last_list(self) -> StatusList | None:
         """The newest list of this vault: this home's, or that of another machine's."""

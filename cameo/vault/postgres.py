@@ -83,6 +83,7 @@ class Postgres:
     """
 
     kind: Final = "postgresql"
+    file: Final = None
 
     def __init__(self, url: URL) -> None:
         self.where = _shown(url)

@@ -58,6 +58,10 @@ class Sqlite:
     def where(self) -> str:
         return str(self._path)
 
+    @property
+    def file(self) -> Path:
+        return self._path
+
     def lock(self, session: Session) -> None:
         """Done with BEGIN IMMEDIATE; here the file, which is there by now, becomes its owner's alone."""
         session.connection()

@@ -14,6 +14,7 @@ home/
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from cameo.errors import UsageError
 from cameo.vault.arriving import Arriving
-from cameo.vault.backup import copy_out
+from cameo.vault.backup import copy_out, putting_back
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.entries import CastEntry
 from cameo.vault.filming import Filming
@@ -73,6 +74,43 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         blobs: str | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
+        self._open(home, database, blobs, clock, None)
+
+    @classmethod
+    def restore(
+        cls,
+        folder: str | Path,
+        home: str | Path,
+        *,
+        database: str | None = None,
+        blobs: str | None = None,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> Vault:
+        """Put a copy, as ``backup`` wrote it, in the place of a vault and open it. Whoever left since, as the newest
+        status list of the vault knows, is destroyed before anybody is served.
+
+        Args:
+            home, database, blobs, clock: as of the vault; the copy may be one of a vault that was kept otherwise.
+
+        Raises:
+            InputRefused: the folder holds no copy of a vault.
+            StoreDamaged: the home's master key is not that of the copy.
+        """
+        vault = cls.__new__(cls)
+        vault._open(home, database, blobs, clock, Path(folder))
+        return vault
+
+    def __repr__(self) -> str:
+        return f"Vault({str(self.home)!r})"
+
+    def _open(
+        self,
+        home: str | Path,
+        database: str | None,
+        blobs: str | None,
+        clock: Callable[[], datetime],
+        copy: Path | None,
+    ) -> None:
         self.home = Path(home)
         self._clock = clock
         try:
@@ -83,21 +121,31 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
             ) from None
         places = Places.of(self.home, database, blobs)
         self._blobs, self._database = places.blobs, places.database
-        with self._database.reading() as session:
-            today = is_of_today(session)
-            if today:
-                self._unlock(session)
-        if not today:
-            with self._database.transaction() as session:
-                bring_up(session)
-                self._unlock(session)
-                upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
+        if copy is not None or not self._opens_as_it_is():
+            with putting_back(copy, places) if copy is not None else nullcontext(None) as put_rows:
+                gone = self._bring_up(put_rows)
+            for identity_id in gone:
+                self._purge(identity_id)
         places.remember()
-        self._reconcile()
         self._sweep()
 
-    def __repr__(self) -> str:
-        return f"Vault({str(self.home)!r})"
+    def _opens_as_it_is(self) -> bool:
+        """Whether there is nothing to be done to it; then it is open. Waits for nobody where readers need not."""
+        with self._database.reading() as session:
+            if not is_of_today(session):
+                return False
+            self._unlock(session)
+            return not self._behind(session)
+
+    def _bring_up(self, put_rows: Callable[[Session], None] | None) -> tuple[str, ...]:
+        """Found, bring up to today, or fill with a copy; the identity ids of those who had left and were in that."""
+        with self._database.transaction() as session:
+            bring_up(session)
+            if put_rows is not None:
+                put_rows(session)
+            self._unlock(session)
+            upgrade(session, Opened(self._secrets, self._people, self._blobs, self._duplicates))
+            return self._reconcile(session)
 
     def _unlock(self, session: Session) -> None:
         self._secrets = unlock(session, self.home, occupied=self._blobs.anybody)
@@ -140,5 +188,4 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         Raises:
             InputRefused: the folder exists, or cannot be made.
         """
-        with self._database.transaction():
-            copy_out(self.home, Path(folder))
+        copy_out(self._database, self._blobs, Path(folder))
