@@ -74,8 +74,7 @@ class Studio:
 
     Args:
         home: where people are kept; None for ``default_home()``. Made when first needed.
-        database: ``postgresql://…``, where several machines share one vault; None for ``CAMEO_DATABASE``, else the home.
-        blobs: ``s3://…``, likewise; None for ``CAMEO_BLOBS``, else the home.
+        database, blobs: where the vault's tables and ciphertexts are, if not in the home: see ``Vault``.
 
     Every method raises errors of ``KitError`` alone for what a caller can do something about.
     """

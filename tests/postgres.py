@@ -15,7 +15,7 @@ import psycopg
 
 __all__ = ["PASSWORD", "Server", "binaries"]
 
-PASSWORD = "correct-horse-battery"  # noqa: S105
+PASSWORD = "correct-horse-battery"
 USER = "cameo"
 
 

@@ -79,6 +79,8 @@ class Filming(Core):
 
     def find_scene(self, sha256: str) -> SceneRecord | None:
         """The scene with this digest and how everyone in it stands now; None when it was not made here."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         with self._database.reading() as session:
             return self._read_scene(session, sha256) if latest_scene(session, sha256) else None
 
@@ -117,7 +119,8 @@ class Filming(Core):
     def scene_cast(self, consent_ids: Iterable[str]) -> tuple[SceneRole, ...]:
         """How the people behind these consents (as a scene's manifest names them) stand now."""
         with self._database.reading() as session:
-            return tuple(self._people.role(session, consent_id, self._clock()) for consent_id in consent_ids)
+            ids = map(storable, consent_ids)
+            return tuple(self._people.role(session, consent_id, self._clock()) for consent_id in ids)
 
     def _owner_in_scene(self, session: Session, identity_id: str) -> Owner:
         row = session.get(IdentityRow, identity_id)

@@ -60,9 +60,7 @@ def unlock(session: Session, home: Path, *, occupied: Callable[[], bool]) -> Sec
     meta = session.get(Meta, 1)
     if meta is None:
         if occupied():
-            raise StoreDamaged(
-                f"people are stored in {home}, but their database is gone", hint="put the database back"
-            )
+            raise StoreDamaged(f"people are stored in {home}, but their database is gone", hint="put the database back")
         return _found(session, home)
     master = load_master_key(home, meta.vault_id, cast(Keystore, meta.keystore))
     jwk = master.unwrap(meta.operator, _operator_context(meta.vault_id))

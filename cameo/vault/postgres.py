@@ -154,18 +154,19 @@ class Postgres:
         """A message of the server is quoted as far as it holds no value of a row: its first line alone."""
         code = getattr(error, "sqlstate", None) or ""
         said = getattr(getattr(error, "diag", None), "message_primary", None)
-        if code in _BUSY:
-            return StoreBusy(f"others keep the vault in {self.where} busy", hint="try again when they are done")
         if code in _FULL:
             return StoreFull(f"no room to store in {self.where}", hint="free some space there and try again")
-        if code in _SHUT or (not code and not lost and (refusal := _refusal(error))):
-            why = said or refusal
-            return StoreUnreachable(f"the database {self.where} refuses: {why}", hint="see docs/studio.md: who may what")
-        if not code or lost or _AWAY.fullmatch(code):
+        refusal = said if code in _SHUT else "" if code or lost else _refusal(error)
+        if refusal and "connection slots" not in refusal and "too many" not in refusal:
+            hint = "docs/studio.md says who needs which rights"
+            return StoreUnreachable(f"the database {self.where} refuses: {refusal}", hint=hint)
+        if refusal or code in _BUSY:
+            return StoreBusy(f"others keep the database {self.where} busy", hint="try again when they are done")
+        if lost or _AWAY.fullmatch(code) or (not code and type(error).__name__ == "OperationalError"):
             return StoreUnreachable(
                 f"the database {self.where} does not answer", hint="is the server up, and can this machine reach it?"
             )
-        return StoreDamaged(f"the database {self.where} fails: {said or 'for no reason it tells'} ({code})")
+        return StoreDamaged(f"the database {self.where} fails: {said or type(error).__name__} {code}".rstrip())
 
 
 def _shown(url: URL) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from cameo.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
+from cameo.errors import StoreBusy, StoreDamaged, StoreError
 from cameo.vault.folder import no_room, of_the_disk
 
 __all__ = ["Sqlite"]

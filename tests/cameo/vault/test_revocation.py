@@ -258,7 +258,9 @@ def test_what_remains_to_be_told(vault, ada) -> None:
     assert entry.revoked is not None
 
 
-def test_when_the_consent_ends_nobody_may_and_after_retention_nothing_is_left(vault, person, clock, scan, store) -> None:
+def test_when_the_consent_ends_nobody_may_and_after_retention_nothing_is_left(
+    vault, person, clock, scan, store
+) -> None:
     identity, consent = person(valid_days=10, retention_days=5)
     vault.put(identity, consent)
     clock.advance(days=10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, column, select, table, text
 
@@ -17,7 +19,7 @@ _PEOPLE = ("identities", "tombstones")
 def upgrade() -> None:
     strict = op.get_bind().dialect.name == "sqlite"
     empty = text("x''") if strict else text("''")
-    added = [
+    added: list[tuple[str, Column[Any]]] = [
         ("meta", Column("epoch", _NUMBER, nullable=False, server_default=text("0"))),
         ("meta", Column("published", LargeBinary, nullable=False, server_default=empty)),
         ("identities", Column("status_index", _NUMBER, nullable=False, server_default=text("-1"))),

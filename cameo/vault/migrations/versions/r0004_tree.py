@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint, inspect
+from sqlalchemy.schema import SchemaItem
 
 revision = "0004"
 down_revision = "0003"
@@ -16,7 +17,7 @@ def upgrade() -> None:
     there = inspect(op.get_bind())
     if "link" in {column["name"] for column in there.get_columns("ledger")}:
         op.execute("ALTER TABLE ledger RENAME COLUMN link TO nodes")
-    tables = {
+    tables: dict[str, list[SchemaItem]] = {
         "challenges": [
             Column("tag", LargeBinary, primary_key=True),
             Column("clip_tag", LargeBinary, nullable=False, unique=True),
