@@ -25,7 +25,8 @@
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
           ├─ StoreFull          store_full
-          └─ StoreBusy          store_busy
+          ├─ StoreBusy          store_busy
+          └─ StoreUnreachable   store_unreachable
 
 A message is one line a person can act on. It never holds biometric data, a key, or a prompt.
 """
@@ -56,6 +57,7 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreFull",
+    "StoreUnreachable",
     "Suspended",
     "UnknownHandle",
     "UsageError",
@@ -199,3 +201,9 @@ class StoreBusy(StoreError):
     """Another process holds the vault. Nothing was changed."""
 
     code = "store_busy"
+
+
+class StoreUnreachable(StoreError):
+    """The database server or the object storage does not answer, or does not let this machine in."""
+
+    code = "store_unreachable"

@@ -33,7 +33,7 @@ from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
 from cameo.targets import check_target, write_small
 from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
-from cameo.vault.backup import people_in, put_back
+from cameo.vault.backup import people_in
 from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
 from cameo.vault.package import MAX_BYTES as PACKAGE_BYTES
@@ -74,12 +74,16 @@ class Studio:
 
     Args:
         home: where people are kept; None for ``default_home()``. Made when first needed.
+        database, blobs: where the vault's tables and ciphertexts are, if not in the home: see ``Vault``.
 
     Every method raises errors of ``KitError`` alone for what a caller can do something about.
     """
 
-    def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, home: str | os.PathLike[str] | None = None, *, database: str | None = None, blobs: str | None = None
+    ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
+        self._database, self._blobs = database, blobs
         self._backbones: dict[str, Backbone] = {}
 
     def __repr__(self) -> str:
@@ -88,7 +92,7 @@ class Studio:
     @cached_property
     def vault(self) -> Vault:
         """Identities at rest."""
-        return Vault(self.home)
+        return Vault(self.home, database=self._database, blobs=self._blobs)
 
     @cached_property
     def authority(self) -> Authority:
@@ -382,8 +386,7 @@ class Studio:
             # In its place before the copy is: whoever opens the vault first heeds it.
             offered = StatusList.load(Path(status))
             StatusReader(self.home / "status", {offered.signer}).accept(offered, any_age=True)
-        put_back(copy, self.home)
-        self.__dict__.pop("vault", None)
+        self.__dict__["vault"] = Vault.restore(copy, self.home, database=self._database, blobs=self._blobs)
         return len(before - {entry.identity_id for entry in self.vault.cast()})
 
     def verify_log(self) -> LedgerHead:

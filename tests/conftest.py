@@ -11,12 +11,15 @@ import csv
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import speechbrain  # noqa: F401  (imported for what it leaves in sys.modules, see below)
 import torch
 from speechbrain.utils.importutils import LazyModule
+
+from tests.postgres import Server, binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = "absent: "
@@ -49,6 +52,16 @@ def clip_manifest(shared: Path) -> dict[str, dict[str, str]]:
     """Rows of ``clips/MANIFEST.tsv`` by file name."""
     with (shared / "clips" / "MANIFEST.tsv").open(newline="") as file:
         return {row["file"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A real server, one for each process that runs tests."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

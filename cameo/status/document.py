@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from cameo.errors import StatusListInvalid, StatusListNotInForce
@@ -150,6 +150,14 @@ class StatusList(BaseModel):
         """Raises StatusListInvalid when there is no status list in this file. Does not look at the signature."""
         hint = "give a file that cameo status publish wrote"
         return load(cls, path, "status list", StatusListInvalid, most=_MAX_BYTES, hint=hint)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """The inverse of ``to_json``. Raises StatusListInvalid when it is none. Does not look at the signature."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise StatusListInvalid(f"this is no status list: {error.error_count()} fields do not fit") from None
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True) + "\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cameo.errors import PermissionDenied
+from contextlib import suppress
+
+from cameo.errors import PermissionDenied, StoreError
 from cameo.status import StatusList
 from cameo.vault.admission import admit, require_covered, require_new, require_stranger, settle
 from cameo.vault.challenges import require_unused, use
@@ -14,7 +16,7 @@ from cameo.vault.ledger import Owner
 from cameo.vault.package import Head, pack, unpack
 from cameo.vault.permission import require_standing
 from cameo.vault.rules import added_rules
-from cameo.vault.schema import Origin
+from cameo.vault.schema import IdentityRow, Origin
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity
 from enroll.signature import thumbprint
@@ -49,7 +51,7 @@ class Arriving(Core):
         Raises:
             ChallengeUsed: it was answered before.
         """
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             require_unused(session, self._secrets.master, consent)
 
     def export(self, handle: str, passphrase: str) -> bytes:
@@ -125,11 +127,11 @@ class Arriving(Core):
         sealed = seal(owner.key, plaintext, owner.context("identity"))
         wipe(plaintext)
         now = self._clock()
-        with self._database.transaction() as session:
-            require_new(session, self._people, identity)
-            despite = require_stranger(session, self._people, self._duplicates, identity, again=again)
-            use(session, self._secrets.master, consent, at=seconds(now))
-            try:
+        try:
+            with self._database.transaction() as session:
+                require_new(session, self._people, identity)
+                despite = require_stranger(session, self._people, self._duplicates, identity, again=again)
+                use(session, self._secrets.master, consent, at=seconds(now))
                 self._blobs.write(owner.identity_id, "identity", sealed)
                 row = admit(
                     session,
@@ -145,9 +147,16 @@ class Arriving(Core):
                 )
                 if head is not None:
                     settle(session, self._secrets.master, owner, head, abroad=abroad)
-                entry = self._people.entry(session, row, now)
-                session.commit()
-            except BaseException:
-                self._blobs.remove(owner.identity_id)
-                raise
-        return entry
+                return self._people.entry(session, row, now)
+        except BaseException:
+            self._drop_unless_kept(owner.identity_id)
+            raise
+
+    def _drop_unless_kept(self, identity_id: str) -> None:
+        """After a put that failed: a connection that was lost amid the commit does not tell whether it came through.
+        What cannot be asked now stays for the next opening to tidy up."""
+        with suppress(StoreError):
+            with self._database.reading() as session:
+                kept = session.get(IdentityRow, identity_id) is not None
+            if not kept:
+                self._blobs.remove(identity_id)

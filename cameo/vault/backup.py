@@ -1,34 +1,46 @@
 """Copies of a vault, and putting one back without bringing anybody back who left.
 
-A copy holds the database as it was at one moment and the ciphertexts; neither the master key nor the key tree, without
-which it opens nothing. The tree of today does not open whoever left since the copy was made (``keytree``); they are
-buried once more before anybody is served. A vault also keeps its own last status list (``status/``), written before a
-revocation is acknowledged: when the database is older than that, whoever is suspended in it stays so.
+A copy is a folder with an SQLite file and the ciphertexts, whatever the vault itself is kept in: so one from SQLite can
+be put back on PostgreSQL, and the other way round. It holds the database as it was at one moment; neither the master
+key nor the key tree, without which it opens nothing. The tree of today does not open whoever left since the copy was
+made (``keytree``); they are buried once more before anybody is served. A vault also keeps its own last status list
+(``status/``), written before a revocation is acknowledged: when the database is older than that, whoever is suspended
+in it stays so.
 """
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cameo.errors import InputRefused, StoreFull
 from cameo.status import StatusList
+from cameo.vault.blobs import Blobs
+from cameo.vault.database import FILE, Database, open_database
 from cameo.vault.keytree import KeyTree
+from cameo.vault.migrations import bring_up
+from cameo.vault.places import Places
+from cameo.vault.rows import copy_rows
 from cameo.vault.schema import IdentityRow, Meta, Tombstone
+from enroll.files import fsync_folder
 
-__all__ = ["copy_out", "people_in", "put_back", "reconcile"]
+__all__ = ["behind", "copy_out", "people_in", "putting_back", "reconcile"]
 
-_DATABASE, _BLOBS = "vault.sqlite3", "blobs"
+_BLOBS = "blobs"
 
 
-def copy_out(home: Path, folder: Path) -> None:
-    """Copy a vault to a folder that does not exist yet; the caller holds its lock.
+def copy_out(database: Database, blobs: Blobs, folder: Path) -> None:
+    """Copy a vault to a folder that does not exist yet.
+
+    The ciphertexts, which never change, are copied while others are at work; then, under the lock, the tables, and what
+    came or went meanwhile.
 
     Raises:
         InputRefused: the folder exists, or cannot be made.
@@ -39,51 +51,73 @@ def copy_out(home: Path, folder: Path) -> None:
     except OSError as error:
         raise InputRefused(f"the folder {folder} cannot be made: {error.strerror}", hint="name a new one") from None
     try:
-        with (
-            closing(sqlite3.connect(f"file:{home / _DATABASE}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(folder / _DATABASE)) as target,
-        ):
-            source.backup(target)
-        (folder / _DATABASE).chmod(0o600)
-        if (home / _BLOBS).is_dir():
-            shutil.copytree(home / _BLOBS, folder / _BLOBS)
+        blobs.copy_to(folder / _BLOBS)
+        with database.transaction() as session:
+            if database.file is not None:
+                _copy_file(database.file, folder / FILE)
+            else:
+                _copy_tables(session, folder)
+            blobs.copy_to(folder / _BLOBS, set(session.scalars(select(IdentityRow.identity_id))))
     except (OSError, sqlite3.Error) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreFull(f"the copy to {folder} could not be finished: {error}", hint="free some space") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
-def put_back(folder: Path, home: Path) -> None:
-    """Put a copy in the place of a home's database and ciphertexts. Master key, key tree and status lists stay.
+@contextmanager
+def putting_back(folder: Path, places: Places) -> Iterator[Callable[[Session], None]]:
+    """Put a copy in the place of a vault's tables and ciphertexts. Master key, key tree and status lists stay.
+
+    Around the transaction that then opens the vault, which calls what this yields once the tables have the shape of
+    today: on a server the rows change in that transaction, so nobody else ever sees them before they are held to the
+    status list. A file is there before it. Ciphertexts come before both and go after, so that nobody is ever without.
 
     Raises:
         InputRefused: the folder holds no copy of a vault.
+        StoreFull: there is no room.
+        StoreDamaged: the copy is of a later Cameo.
     """
-    people_in(folder)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh, old = home / f".{_BLOBS}.new", home / f".{_BLOBS}.old"
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    there = people_in(folder)
     try:
-        if (folder / _BLOBS).is_dir():
-            shutil.copytree(folder / _BLOBS, fresh)
-        shutil.copyfile(folder / _DATABASE, home / f".{_DATABASE}.new")
-        # A journal belongs to the database that is about to go.
-        (home / f"{_DATABASE}-journal").unlink(missing_ok=True)
-        (home / f".{_DATABASE}.new").replace(home / _DATABASE)
-        (home / _DATABASE).chmod(0o600)
-        if (home / _BLOBS).exists():
-            (home / _BLOBS).rename(old)
-        if fresh.exists():
-            fresh.rename(home / _BLOBS)
+        with TemporaryDirectory(dir=places.home, prefix=".copy-") as scratch:
+            places.blobs.copy_from(folder / _BLOBS)
+            new = Path(scratch) / FILE
+            shutil.copyfile(folder / FILE, new)
+            new.chmod(0o600)
+            if places.database.file is not None:
+                # A journal belongs to the database that is about to go.
+                places.database.file.with_name(f"{FILE}-journal").unlink(missing_ok=True)
+                new.replace(places.database.file)
+                fsync_folder(places.home)
+                yield lambda _: None
+            else:
+                copy = open_database(None, Path(scratch))
+                with copy.transaction() as session:
+                    bring_up(session)
+                with copy.reading() as source:
+                    yield lambda target: copy_rows(source, target)
     except OSError as error:
         raise StoreFull(
             f"the copy could not be put back: {error.strerror}", hint="free some space, try again"
         ) from None
-    finally:
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        with suppress(OSError):
-            (home / f".{_DATABASE}.new").unlink(missing_ok=True)
+    places.blobs.remove_all_but(there, places.blobs.owners())
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
+    target.chmod(0o600)
+
+
+def _copy_tables(session: Session, folder: Path) -> None:
+    with open_database(None, folder).transaction() as written:
+        bring_up(written)
+        copy_rows(session, written)
 
 
 def people_in(folder: Path) -> set[str]:
@@ -92,7 +126,7 @@ def people_in(folder: Path) -> set[str]:
     Raises:
         InputRefused: the folder holds no copy of a vault.
     """
-    path = folder / _DATABASE
+    path = folder / FILE
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
             return {identity_id for (identity_id,) in copy.execute("SELECT identity_id FROM identities")}
@@ -100,29 +134,35 @@ def people_in(folder: Path) -> set[str]:
         raise InputRefused(f"{folder} holds no copy of a vault", hint="name what cameo backup wrote") from None
 
 
-def reconcile(
-    session: Session, held: StatusList | None, tree: KeyTree, *, bury: Callable[[IdentityRow], object], at: int
-) -> tuple[str, ...]:
-    """Hold a database to what happened after it was copied, and the key tree to what the database knows: somebody may
-    have left at another machine, or while this home had an older tree.
+def behind(session: Session, held: StatusList | None, tree: KeyTree) -> bool:
+    """Whether a database does not know what happened since it was copied, or the tree not what the database knows:
+    somebody may have left at another machine, or while this home had an older tree.
 
     Args:
         held: the last status list that went out under its name, if there was one.
         tree: of today.
+    """
+    later = held is not None and held.epoch > session.get_one(Meta, 1).epoch
+    return later or tree.forgotten() != (session.scalar(select(func.count()).select_from(Tombstone)) or 0)
+
+
+def reconcile(
+    session: Session, held: StatusList | None, tree: KeyTree, *, bury: Callable[[IdentityRow], object], at: int
+) -> tuple[str, ...]:
+    """Bring both to what the other knows; see ``behind``.
+
+    Args:
         bury: destroys somebody's key.
         at: now, seconds since 1970.
 
     Returns:
         The identity ids of those who had left and were here again.
     """
-    meta = session.get_one(Meta, 1)
-    later = held if held is not None and held.epoch > meta.epoch else None
-    graves = session.scalar(select(func.count()).select_from(Tombstone)) or 0
-    if tree.forgotten() != graves:
-        tree.forget(session.scalars(select(Tombstone.status_index)))
-    if later is None and tree.forgotten() == graves:
+    if not behind(session, held, tree):
         return ()
-    gone = []
+    tree.forget(session.scalars(select(Tombstone.status_index)))
+    meta, gone = session.get_one(Meta, 1), []
+    later = held if held is not None and held.epoch > meta.epoch else None
     for row in session.scalars(select(IdentityRow)).all():
         standing = later.standing(row.status_index) if later and row.status_index < later.size else "valid"
         if standing == "revoked" or not tree.knows(row.status_index):

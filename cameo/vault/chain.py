@@ -21,14 +21,12 @@ __all__ = ["plant"]
 
 
 def plant(session: Session, vault_id: str, operator: OKPKey) -> None:
-    """Turn the chain's rows into those of a tree over the same lines.
+    """Turn the chain's rows into those of a tree over the same lines. Its links lie where the nodes go.
 
     A chain that does not verify is not made into a tree that does: its rows are kept as they are, and whoever
     wants to leave still can.
     """
-    whole = _verifies(session, vault_id, operator)
-    session.execute(text("ALTER TABLE ledger RENAME COLUMN link TO nodes"))
-    if not whole:
+    if not _verifies(session, vault_id, operator):
         return
     tree = Growing()
     for row in session.scalars(select(LedgerRow).order_by(LedgerRow.seq)):
@@ -40,7 +38,7 @@ def plant(session: Session, vault_id: str, operator: OKPKey) -> None:
 def _verifies(session: Session, vault_id: str, operator: OKPKey) -> bool:
     link, size = sha256(b"cameo/1 ledger" + vault_id.encode()).digest(), 0
     for seq, at, event, commitment, stored in session.execute(
-        text("SELECT seq, at, event, commitment, link FROM ledger ORDER BY seq")
+        text("SELECT seq, at, event, commitment, nodes FROM ledger ORDER BY seq")
     ):
         size += 1
         try:

@@ -77,5 +77,6 @@ def seconds(at: datetime) -> int:
 
 
 def storable(text: str) -> str:
-    """A file name or an argument that was no UTF-8 reaches Python with lone surrogates, which no encoder takes."""
-    return text.encode(errors="backslashreplace").decode()
+    """A file name or an argument that was no UTF-8 reaches Python with lone surrogates, which no encoder takes; and
+    PostgreSQL takes no NUL."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")

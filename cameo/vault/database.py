@@ -1,123 +1,163 @@
-"""SQLite, set up so that what is deleted is gone and what is acknowledged is on the disk.
+"""The tables of a vault: one SQLite file in its home, or a database on a PostgreSQL server.
 
-- ``journal_mode=DELETE``: a write-ahead log would keep deleted keys until its next checkpoint, and its copies longer.
-- ``secure_delete=ON``: freed bytes inside the file are zeroed; ``compact`` then rewrites a small file without free
-  pages.
-- ``synchronous=EXTRA``: as FULL, and the folder is synced after the journal is unlinked, so that a power cut right
-  after a revocation cannot roll it back.
-- ``temp_store=MEMORY``: nothing spills outside the vault.
-- Every transaction begins IMMEDIATE: it holds the one write lock, so what is checked in it stays true until its end,
-  for other processes too.
+What both promise, each in its own way (``sqlite``, ``postgres``): everything in a ``transaction`` happens or nothing of
+it; what is checked in it stays true until its end, whoever else is at work on whichever machine; when it has ended it
+is on the disk.
 """
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
-from cameo.errors import StoreBusy, StoreDamaged, StoreFull
-from cameo.vault.schema import Base
+from cameo.errors import UsageError
+from cameo.vault.postgres import Postgres
+from cameo.vault.sqlite import Sqlite
 
-__all__ = ["Database"]
+__all__ = ["FILE", "Database", "Keeper", "open_database"]
 
-BUSY_SECONDS: Final = 30.0
-_SMALL: Final = 8 * 1024 * 1024
+FILE: Final = "vault.sqlite3"
 
-_PRAGMAS: Final = (
-    "journal_mode=DELETE",
-    "secure_delete=ON",
-    "synchronous=EXTRA",
-    "temp_store=MEMORY",
-    "foreign_keys=ON",
-    "cell_size_check=ON",
-)
+
+class Keeper(Protocol):
+    """One kind of database. EVERY ERROR IT LETS OUT OF ``translated`` IS ONE OF OURS, AND NAMES NO PASSWORD."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def where(self) -> str:
+        """For people to read."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """What all of it is in; None on a server."""
+        ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def lock(self, session: Session) -> None:
+        """Wait until nobody else writes; hold that until the transaction ends."""
+        ...
+
+    def snapshot(self, session: Session) -> None:
+        """Only read, all of it as of one moment."""
+        ...
+
+    def check(self, session: Session) -> None:
+        """Raises StoreDamaged when a page is."""
+        ...
+
+    def compact(self) -> None:
+        """After a deletion, give back the room of what was deleted."""
+        ...
+
+    def standing(self) -> dict[str, str | bool]:
+        """What ``cameo doctor`` tells of it."""
+        ...
+
+    def translated(self) -> AbstractContextManager[None]: ...
 
 
 class Database:
-    """The tables of ``schema`` in one file.
+    """The tables of ``schema``. Making one connects to nothing yet.
 
     Raises (from every method):
-        StoreFull: no room on the disk; nothing was changed.
-        StoreBusy: another process kept the vault for over 30 seconds.
+        StoreFull: no room; nothing was changed.
+        StoreBusy: others kept the vault for over 30 seconds.
+        StoreUnreachable: the server does not answer, or does not let this machine in.
         StoreDamaged: the file is no database, or not a whole one.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # NullPool: no connection outlives its transaction, so no file stays open over a fork, and a vault whose folder
-        # is moved away is noticed at once.
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin_immediate)
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
 
-    def create_tables(self) -> None:
-        """Make what is missing. Several processes may do so at once."""
-        with self.transaction() as session:
-            Base.metadata.create_all(session.connection())
-        self._path.chmod(0o600)
+    def __repr__(self) -> str:
+        return f"Database({self.where!r})"
+
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._keeper.kind
+
+    @property
+    def where(self) -> str:
+        """The file, or the server and the name there; never a password."""
+        return self._keeper.where
+
+    @property
+    def file(self) -> Path | None:
+        """What all of it is in; None on a server."""
+        return self._keeper.file
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Everything in the block, or nothing of it. Nobody else writes meanwhile."""
-        with _translated(self._path), Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._session() as session:
+            self._keeper.lock(session)
             yield session
 
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """The vault as of one moment, in which all is that was acknowledged before. Writes nothing; on PostgreSQL it
+        waits for nobody."""
+        with self._session() as session:
+            self._keeper.snapshot(session)
+            yield session
+
+    def check(self, session: Session) -> None:
+        """Read every page there is. Raises StoreDamaged when one is."""
+        self._keeper.check(session)
+
     def compact(self) -> None:
-        """Rewrite a small file from its live rows alone (VACUUM), which also gives its space back. A large one would
-        keep everybody waiting: there ``secure_delete`` has zeroed what was deleted, of which nothing was ever found
-        again (docs/reliability.md)."""
-        if self._path.stat().st_size > _SMALL:
-            return
-        with _translated(self._path):
-            connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                _configure(connection, None)
-                connection.execute("VACUUM")
-            finally:
-                connection.close()
+        """After a deletion: see ``sqlite`` and ``postgres``."""
+        with self._keeper.translated():
+            self._keeper.compact()
+
+    def standing(self) -> dict[str, str | bool]:
+        """What can be told of it without opening the vault."""
+        return self._keeper.standing()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with (
+            self._keeper.translated(),
+            Session(self._keeper.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
 
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    # SQLAlchemy starts the transactions (below); the driver must not start its own, deferred ones.
-    connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+def open_database(url: str | None, home: Path) -> Database:
+    """
+    Args:
+        url: ``postgresql://user@host/name``; None for SQLite in the home.
 
-
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
+    Raises:
+        UsageError: it is none, or its driver is not installed.
+    """
+    if url is None:
+        return Database(Sqlite(home / FILE))
     try:
-        yield
-    except DBAPIError as error:
-        raise _as_ours(error.orig, path) from None
-    except sqlite3.Error as error:
-        raise _as_ours(error, path) from None
-    except UnicodeDecodeError:
-        # How the driver fails over its own error message, when that quotes a damaged page.
-        raise StoreDamaged(f"the database {path} is damaged: it holds what is no text") from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreFull(f"no room to store in {path.parent}", hint="free some space and try again") from None
-        raise StoreDamaged(f"the vault in {path.parent} cannot be used: {error.strerror}") from None
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Not quoted: there may be a password in it.
+        raise _no_url() from None
+    if parsed.get_backend_name() not in ("postgresql", "postgres") or not parsed.database:
+        raise _no_url()
+    return Database(Postgres(parsed))
 
 
-def _as_ours(error: BaseException | None, path: Path) -> StoreFull | StoreBusy | StoreDamaged:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull(f"no room to store in {path.parent}", hint="free some space and try again")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreBusy(f"another process is using the vault in {path.parent}", hint="try again when it is done")
-    return StoreDamaged(f"the database {path} does not answer: {error}")
+def _no_url() -> UsageError:
+    return UsageError(
+        "CAMEO_DATABASE is no URL of a PostgreSQL database",
+        hint="as in postgresql://cameo@db.example/cameo; leave it unset for SQLite in the vault's folder",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -16,12 +17,13 @@ from cameo.errors import (
     StoreBusy,
     StoreDamaged,
     StoreFull,
+    StoreUnreachable,
     UnknownHandle,
     UsageError,
 )
 from cameo.status import StatusList
 from cameo.status.document import GREATEST_AGE
-from cameo.vault.backup import reconcile
+from cameo.vault.backup import behind, reconcile
 from cameo.vault.certificate import Certificate
 from cameo.vault.core import Core, seconds, storable
 from cameo.vault.entries import CastEntry
@@ -34,6 +36,8 @@ from enroll.signature import thumbprint
 __all__ = ["Leaving"]
 
 _REASON_LENGTH: Final = 200
+_SWEPT: Final = ".swept"
+_SWEEP_SECONDS: Final = 24 * 3600
 
 
 class Leaving(Core):
@@ -124,12 +128,14 @@ class Leaving(Core):
         """
         with self._database.transaction() as session:
             published = publish(session, self.operator, now=self._clock(), age=age)
-        self._reader(published.signer).accept(published)
+            # Under the lock: of two that publish at once, the later list is also the later one remembered.
+            self._blobs.keep_list(published.to_json())
+            self._reader(published.signer).accept(published)
         return published
 
     def origins(self) -> frozenset[str]:
         """Thumbprints of the operators whose status lists count for somebody here."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return frozenset(session.scalars(select(Origin.issuer).distinct()))
 
     def heed(self, status: StatusList) -> tuple[Certificate, ...]:
@@ -167,35 +173,63 @@ class Leaving(Core):
             now=self._clock(),
         )
 
-    def _reconcile(self) -> None:
+    def _behind(self, session: Session) -> bool:
+        """Whether this database is an older one than the last list that went out of it, or than the key tree."""
+        return behind(session, self._last_list(), self._secrets.tree)
+
+    def _reconcile(self, session: Session) -> tuple[str, ...]:
+        """Bury whoever had left, if this is a copy that was put back; their identity ids."""
+        return reconcile(
+            session,
+            self._last_list(),
+            self._secrets.tree,
+            bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
+            at=seconds(self._clock()),
+        )
+
+    def _last_list(self) -> StatusList | None:
+        """The newest list of this vault: this home's, or that of another machine's."""
         own = thumbprint(self.operator)
         try:
-            held = self._reader(own).last(own)
+            # A storage that does not answer keeps nobody from leaving; it gives nobody out either.
+            with suppress(StoreUnreachable, StatusListRolledBack):
+                if kept := self._blobs.kept_list():
+                    self._reader(own).accept(StatusList.from_json(kept), any_age=True)
+            return self._reader(own).last(own)
         except StatusListInvalid as error:
             raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
-        with self._database.transaction() as session:
-            gone = reconcile(
-                session,
-                held,
-                self._secrets.tree,
-                bury=lambda row: self._bury(session, row, "revoked before this copy of the vault was put back"),
-                at=seconds(self._clock()),
-            )
-        for identity_id in gone:
-            self._purge(identity_id)
 
     def _sweep(self) -> None:
         """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
+        lying, now = self._lying(), seconds(self._clock())
+        over = select(IdentityRow).where(IdentityRow.keep_until <= now)
+        with self._database.reading() as session:
+            here = set(session.scalars(select(IdentityRow.identity_id)))
+            if here.issuperset(lying) and session.scalars(over).first() is None and not unfinished(session):
+                return
         with self._database.transaction() as session:
-            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))))
-            over = select(IdentityRow).where(IdentityRow.keep_until <= seconds(self._clock()))
+            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))), lying)
             for row in session.scalars(over).all():
                 self._bury(session, row, "retention period over")
             pending = unfinished(session)
         for identity_id in pending:
             # The key is destroyed; what hinders the rest today must not keep everybody else out of the vault.
-            with suppress(StoreFull, StoreBusy, StatusListInvalid, StatusListRolledBack):
+            with suppress(StoreFull, StoreBusy, StoreUnreachable, StatusListInvalid, StatusListRolledBack):
                 self._purge(identity_id)
+
+    def _lying(self) -> set[str]:
+        """Of whom ciphertexts lie there. A bucket is long to list: once a day and home is enough for what no key
+        opens."""
+        if not self._blobs.shared:
+            return self._blobs.owners()
+        mark = self.home / _SWEPT
+        if mark.exists() and time.time() - mark.stat().st_mtime < _SWEEP_SECONDS:
+            return set()
+        with suppress(StoreUnreachable):
+            lying = self._blobs.owners()
+            mark.touch(mode=0o600)
+            return lying
+        return set()
 
 
 def _short(reason: str | None) -> str | None:

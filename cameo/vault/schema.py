@@ -1,14 +1,16 @@
 """The tables. What is personal is sealed; what lies open are random ids, digests, times and keyed tags.
 
-Times are whole seconds since 1970, UTC. Tables are STRICT: a damaged value is an error of the database, not a surprise
-further up.
+Times are whole seconds since 1970, UTC. SQLite's tables are STRICT, as PostgreSQL's always are: a damaged value is an
+error of the database, not a surprise further up. Numbers have 64 bits.
+
+A change here is a revision in ``migrations/versions`` too; a test holds both to each other.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
@@ -29,13 +31,14 @@ __all__ = [
 ]
 
 VERSION: Final = 5
-"""1 knew no sketches, 2 no status list, 3 had a chain for a ledger, 4 no key tree; see ``opening``."""
+"""1 knew no sketches, 2 no status list, 3 had a chain for a ledger, 4 no key tree; see ``migrations``, ``opening``."""
 
 _STRICT: Final = {"sqlite_strict": True}
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {str: Text}  # STRICT tables know no VARCHAR
+    # STRICT tables know no VARCHAR and no BIGINT; their INTEGER has 64 bits.
+    type_annotation_map: ClassVar = {str: Text, int: BigInteger().with_variant(Integer(), "sqlite")}
 
 
 class Meta(Base):

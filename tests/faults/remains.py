@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 from benchmarks.gate import fill
-from cameo.vault import Vault, database
+from cameo.vault import Vault, sqlite
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
 
@@ -41,7 +41,7 @@ def remains(home: Path, people: int, others: int, rng: random.Random) -> tuple[i
     """How many values were looked for, and of how many something was found."""
     looked = found = 0
     # As if the file were large.
-    with mock.patch.object(database, "_SMALL", -1):
+    with mock.patch.object(sqlite, "_SMALL", -1):
         vault = Vault(home)
         names = [f"p{n}" for n in range(people)]
         for number, name in enumerate(names):

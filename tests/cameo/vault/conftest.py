@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from uuid import uuid4
 from zlib import crc32
 
 import numpy as np
+import psycopg
 import pytest
 from numpy.typing import NDArray
 
@@ -60,8 +62,49 @@ def clock() -> Clock:
     return Clock()
 
 
+BOTH = {
+    f"test_{name}.py"
+    for name in (
+        "backup",
+        "concurrency",
+        "duplicates",
+        "ledger",
+        "migrations",
+        "permission",
+        "proving",
+        "revocation",
+        "scenes",
+        "status",
+        "store",
+    )
+}
+"""Whose tests are run on PostgreSQL too, but for those marked ``sqlite``: they look into its file."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("sqlite") or metafunc.definition.path.name not in BOTH
+        metafunc.parametrize("store", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def vault(tmp_path: Path, clock: Clock) -> Vault:
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the vault of a test has its tables in. On PostgreSQL every home of the test has the same database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CAMEO_DATABASE", raising=False)
+        if request.param == "postgresql":
+            patch.setenv("CAMEO_DATABASE", request.getfixturevalue("postgresql").new_database())
+        yield request.param
+
+
+@pytest.fixture
+def database_url(store: str) -> str | None:
+    """Of the vault's database; None where it is a file."""
+    return os.environ.get("CAMEO_DATABASE")
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: Clock, store: str) -> Vault:
     return Vault(tmp_path / "home", clock=clock)
 
 
@@ -191,13 +234,30 @@ class Scan:
         return self.windows(*(np.ascontiguousarray(array).tobytes() for array in arrays))
 
     def files(self, home: Path) -> dict[str, bytes]:
-        """Every file under a folder, by its path, temporary and hidden ones too."""
-        return {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+        """Every file under a folder, by its path, temporary and hidden ones too; and every table on the server."""
+        files = {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+        url = os.environ.get("CAMEO_DATABASE")
+        return files | (rows_of(url) if url and home.name == "home" else {})
 
     def found(self, home: Path, *needles: Windows) -> list[str]:
         """Files under ``home`` in which any of the needles lies."""
         wanted = np.concatenate(needles)
         return [name for name, content in self.files(home).items() if np.isin(self.windows(content), wanted).any()]
+
+
+def rows_of(url: str) -> dict[str, bytes]:
+    """Every value of every row of a database, by table, not by way of anything of ours."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        return {
+            f"table {name}": b"|".join(
+                value if isinstance(value, bytes) else str(value).encode()
+                for row in connection.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2')  # type: ignore[arg-type]  # noqa: S608
+                for value in row
+            )
+            for (name,) in names
+            if name != "alembic_version"
+        }
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def back_to_a_chain(home: Path, operator: OKPKey, version: int) -> None:
             raw.execute("UPDATE ledger SET link = ? WHERE seq = ?", (link, seq))
         head = {"format": "cameo-ledger-head/1", "vault_id": vault_id, "size": size, "head": link.hex()}
         raw.execute("UPDATE meta SET head = ?, version = ?", (sign(head, operator), version))
+        raw.execute("DROP TABLE alembic_version")
 
 
 def without_a_tree(vault: Vault) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from cameo.errors import InputRefused, Revoked, StoreDamaged, Suspended
@@ -22,6 +23,29 @@ def copy(vault, ada, person, tmp_path):
     vault.put(*person("mary"))
     vault.backup(tmp_path / "copy")
     return tmp_path / "copy"
+
+
+def test_a_copy_opens_in_either_kind_of_vault(vault, copy, ada, clock, tmp_path, store, postgresql, scan) -> None:
+    """Moved there and back; what was written meanwhile gets the numbers after those that came."""
+    for turn in range(2):
+        with pytest.MonkeyPatch.context() as patch:
+            elsewhere = turn if store == "postgresql" else not turn
+            patch.setenv("CAMEO_DATABASE", postgresql.new_database() if elsewhere else "")
+            home = tmp_path / f"home{turn}"
+            home.mkdir()
+            for name in ("master.key", "keys.tree"):
+                shutil.copy2(vault.home / name, home)
+            moved = Vault.restore(copy, home, clock=clock)
+            assert handles(moved) == ["ada", "grace", "mary"]
+            with moved.lease("ada") as lease:
+                assert np.array_equal(scan.fragments(lease.identity), scan.fragments(ada[0]))
+            moved.allow("mary", f"user{turn}")
+            moved.forbid("mary", f"rule{turn}")
+            before = moved.verify_log()
+            moved.backup(tmp_path / f"copy{turn}")
+            copy = tmp_path / f"copy{turn}"
+    assert before.size == 3 + 2 * 3 and moved.show("mary").rules == ("rule0", "rule1")
+    assert moved.show("mary").grants == ("owner", "user:user0", "user:user1")
 
 
 def handles(vault: Vault) -> list[str]:
@@ -45,6 +69,7 @@ def test_who_left_since_is_destroyed_again(vault, copy, clock, person) -> None:
     again.verify_log()
 
 
+@pytest.mark.sqlite
 def test_a_database_copied_over_by_hand_is_held_to_the_list_too(vault, copy, clock) -> None:
     vault.revoke("mary")
     shutil.copyfile(copy / "vault.sqlite3", vault.home / "vault.sqlite3")
@@ -107,6 +132,7 @@ def test_what_is_no_copy(vault, ada, tmp_path, clock, scan) -> None:
     assert scan.files(vault.home) == before
 
 
+@pytest.mark.sqlite
 def test_a_copy_of_another_vault_does_not_open(vault, ada, copy, tmp_path, clock) -> None:
     other = Vault(tmp_path / "other", clock=clock)
     with pytest.raises(StoreDamaged):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import cameo.vault.database as database
+import cameo.vault.sqlite as sqlite
 from cameo.errors import StoreBusy
 from cameo.vault import Vault
 
@@ -66,7 +66,7 @@ def test_all_at_work_at_once(tmp_path) -> None:
 
 def test_a_vault_somebody_will_not_let_go_of(tmp_path, monkeypatch) -> None:
     vault = Vault(tmp_path / "home")
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
     holder = sqlite3.connect(vault.home / "vault.sqlite3", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreBusy, match="another process is using") as caught:

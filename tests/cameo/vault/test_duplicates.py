@@ -22,6 +22,7 @@ from cameo.vault.certificate import Certificate
 from cameo.vault.duplicates import GUARDS, with_guard
 from cameo.vault.schema import VERSION
 from enroll.identity import Identity
+from tests.cameo.vault.raw import rows
 
 FACE, VOICE = GUARDS
 
@@ -77,10 +78,9 @@ def test_the_operator_may_know_better_and_the_ledger_keeps_that(vault, ada, same
     identity, consent = same("grace")
     vault.put(identity, consent, again=True)
     assert [entry.handle for entry in vault.cast()] == ["ada", "grace"]
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        (sealed,) = raw.execute(
-            "SELECT opening FROM ledger WHERE identity_id = ? AND event = 'put'", (identity.identity_id,)
-        ).fetchone()
+    ((sealed,),) = rows(
+        vault, "SELECT opening FROM ledger WHERE identity_id = ? AND event = 'put'", identity.identity_id
+    )
     from cameo.vault.cipher import open_sealed
 
     with vault._database.transaction() as session:
@@ -93,8 +93,7 @@ def test_the_operator_may_know_better_and_the_ledger_keeps_that(vault, ada, same
 def test_once_revoked_they_may_come_back_under_any_handle(vault, same) -> None:
     certificate = vault.revoke("ada")
     assert certificate.kept is None and certificate.destroyed.sketches == 2
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT count(*) FROM sketches").fetchone() == (0,)
+    assert rows(vault, "SELECT count(*) FROM sketches") == [(0,)]
     vault.put(*same("grace"))
 
 
@@ -132,9 +131,8 @@ def test_the_bar_is_lifted_by_the_certificate_alone(vault, ada, same) -> None:
         with pytest.raises(UnknownHandle, match="no bar"):
             vault.unbar(wrong)
     vault.unbar(certificate.certificate_id)
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT count(*) FROM sketches").fetchone() == (0,)
-        assert raw.execute("SELECT event FROM ledger ORDER BY seq DESC LIMIT 1").fetchone() == ("unbar",)
+    assert rows(vault, "SELECT count(*) FROM sketches") == [(0,)]
+    assert rows(vault, "SELECT event FROM ledger ORDER BY seq DESC LIMIT 1") == [("unbar",)]
     with pytest.raises(UnknownHandle, match="no bar"):
         vault.unbar(certificate.certificate_id)
     vault.put(*same("grace"))
@@ -154,8 +152,7 @@ def test_asked_twice_the_certificate_is_the_same(vault, ada) -> None:
 
 def test_retention_ends_without_a_bar(vault, person, clock, ada) -> None:
     clock.advance(days=1000)
-    with sqlite3.connect(Vault(vault.home, clock=clock).home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT count(*) FROM sketches").fetchone() == (0,)
+    assert rows(Vault(vault.home, clock=clock), "SELECT count(*) FROM sketches") == [(0,)]
 
 
 def test_a_voice_serves_where_the_consent_leaves_the_face_out(vault, person, ada) -> None:
@@ -189,6 +186,7 @@ def test_who_chooses_encoders_does_not_choose_whether_a_bar_holds() -> None:
     assert with_guard(("appearance",), ("body",)) == ("appearance",)
 
 
+@pytest.mark.sqlite
 def test_sketches_are_sealed_and_bound_to_their_person(vault, person, ada, same) -> None:
     other = person("grace", seed=77)
     vault.put(*other)
@@ -203,6 +201,7 @@ def test_sketches_are_sealed_and_bound_to_their_person(vault, person, ada, same)
         vault.put(*same("eve"))
 
 
+@pytest.mark.sqlite
 def test_two_vaults_cannot_be_compared(vault, ada, tmp_path) -> None:
     """The same person in two homes: their sketches differ as those of strangers do."""
     elsewhere = Vault(tmp_path / "elsewhere")
@@ -211,6 +210,7 @@ def test_two_vaults_cannot_be_compared(vault, ada, tmp_path) -> None:
     assert abs(np.unpackbits(here ^ there).mean() - 0.5) < 0.05
 
 
+@pytest.mark.sqlite
 def test_a_vault_of_format_one_gets_its_sketches(vault, ada, person, same, clock, as_format) -> None:
     damaged = person("grace", seed=77)
     vault.put(*damaged)

@@ -15,10 +15,10 @@ from cameo.errors import Revoked, StoreDamaged
 from cameo.studio import Studio
 from cameo.vault import Vault
 from cameo.vault.cipher import Context, open_sealed
-from cameo.vault.database import Database
+from cameo.vault.database import open_database
 from cameo.vault.keys import MasterKey
 from cameo.vault.keytree import KeyTree
-from cameo.vault.opening import reshape, unlock
+from cameo.vault.opening import unlock
 from cameo.vault.people import People
 from tests.cameo.vault.older import without_a_tree
 
@@ -140,10 +140,9 @@ def test_no_old_copy_of_the_database_opens_who_left(vault, ada, person, tmp_path
     vault.revoke("ada")
     for name in ("master.key", "keys.tree"):
         shutil.copy2(vault.home / name, tmp_path / "copy" / name)
-    database = Database(tmp_path / "copy" / "vault.sqlite3")
+    database = open_database(None, tmp_path / "copy")
     with database.transaction() as session:
-        reshape(session)
-        secrets = unlock(session, tmp_path / "copy", occupied=True)
+        secrets = unlock(session, tmp_path / "copy", occupied=lambda: True)
         people = People(secrets.master, secrets.tree)
         row = people.alive(session, "ada")
         assert row.identity_id == gone

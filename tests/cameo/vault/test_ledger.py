@@ -19,6 +19,7 @@ from cameo.errors import CertificateInvalid, Revoked, StoreDamaged, UsageError
 from cameo.log.merkle import Growing, leaf_hash
 from cameo.vault import Vault
 from tests.cameo.log import judge
+from tests.cameo.vault.raw import change, rows
 from tests.faults.ledger_bits import fill, flip_rows
 
 DIGEST = "a1" * 32
@@ -41,10 +42,8 @@ def busy(vault, ada, person):
 
 
 def tamper(vault, *statements: str) -> None:
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        for statement in statements:
-            assert raw.execute(statement).rowcount > 0
-    raw.close()
+    for statement in statements:
+        assert change(vault, statement) > 0
 
 
 NONE = "00000000-0000-4000-8000-000000000000"
@@ -73,6 +72,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.sqlite
 def test_every_change_is_noticed(busy) -> None:
     assert busy.verify_log().size == 11
     path = busy.home / "vault.sqlite3"
@@ -90,6 +90,7 @@ def test_every_change_is_noticed(busy) -> None:
     busy.verify_log()
 
 
+@pytest.mark.sqlite
 def test_the_end_cut_off_with_an_older_signature_of_another_vault(busy, tmp_path) -> None:
     other = Vault(tmp_path / "other")
     with sqlite3.connect(other.home / "vault.sqlite3") as raw:
@@ -104,10 +105,7 @@ def test_an_empty_ledger_verifies(vault) -> None:
 
 
 def lines_of(vault) -> list[tuple]:
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        return raw.execute(
-            "SELECT seq, at, event, commitment, nodes, identity_id, opening FROM ledger ORDER BY seq"
-        ).fetchall()
+    return rows(vault, "SELECT seq, at, event, commitment, nodes, identity_id, opening FROM ledger ORDER BY seq")
 
 
 def entries_of(vault) -> list[bytes]:
@@ -121,20 +119,18 @@ def entries_of(vault) -> list[bytes]:
 def test_the_tree_by_an_independent_judge(busy) -> None:
     entries = entries_of(busy)
     assert busy.verify_log().root == judge.mth(entries).hex()
-    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-        (note,) = raw.execute("SELECT head FROM meta").fetchone()
-        (vault_id,) = raw.execute("SELECT vault_id FROM meta").fetchone()
+    ((note, vault_id),) = rows(busy, "SELECT head, vault_id FROM meta")
     origin, size, root = judge.read_note(note.encode(), str(busy.log_key))
     assert (origin, int(size), base64.b64decode(root)) == (f"cameo/ledger/{vault_id}", 11, judge.mth(entries))
-    rows = lines_of(busy)
-    events = [row[2] for row in rows]
+    lines = lines_of(busy)
+    events = [line[2] for line in lines]
     assert events == ["put", "put", "lease", "lease", "allow", "deny", "scene", "scene", "lease", "revoke", "purged"]
-    opening = json.loads(rows[9][6])
+    opening = json.loads(lines[9][6])
     assert opening["detail"].keys() == {"identity_id", "consent_id"}
     salt = base64.b64decode(opening["salt"])
-    assert rows[9][3] == sha256(b"cameo/1 event" + salt + rfc8785.dumps(opening["detail"])).digest()
+    assert lines[9][3] == sha256(b"cameo/1 event" + salt + rfc8785.dumps(opening["detail"])).digest()
     # With each line, the perfect subtrees that are full with it.
-    for seq, *_, nodes, _, _ in rows:
+    for seq, *_, nodes, _, _ in lines:
         levels = [level for level in range(5) if seq % (1 << level) == 0]
         assert nodes == b"".join(judge.mth(entries[seq - (1 << level) : seq]) for level in levels)
 
@@ -144,10 +140,9 @@ def test_what_was_forged_whole_is_not_signed_by_the_next_act(busy, person) -> No
     and is not replaced."""
     tamper(busy, "UPDATE ledger SET at = at - 86400 WHERE seq = 2")
     tree = Growing()
-    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-        for seq, entry in enumerate(entries_of(busy), start=1):
-            nodes = b"".join(tree.append(leaf_hash(entry)))
-            raw.execute("UPDATE ledger SET nodes = ? WHERE seq = ?", (nodes, seq))
+    for seq, entry in enumerate(entries_of(busy), start=1):
+        nodes = b"".join(tree.append(leaf_hash(entry)))
+        change(busy, "UPDATE ledger SET nodes = ? WHERE seq = ?", nodes, seq)
     before = lines_of(busy)
     for act in (
         lambda: busy.lease("grace"),
@@ -234,26 +229,21 @@ def test_an_opening_is_spelled_in_one_way(busy) -> None:
     """Those without an owner are under no seal, and hang on the tree by what they open alone."""
     content = lines_of(busy)[10][6]
     for changed in (content + b" ", content.replace(b'": "', b'":  "'), b" " + content, content.replace(b"=", b"==")):
-        with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-            raw.execute("UPDATE ledger SET opening = ? WHERE seq = 11", (changed,))
+        change(busy, "UPDATE ledger SET opening = ? WHERE seq = 11", changed)
         with pytest.raises(StoreDamaged, match="cannot be read"):
             busy.verify_log()
 
 
 def test_what_is_told_of_the_dead(busy, ada) -> None:
     """Lines of a revoked person stay, and hold nothing that can be opened or guessed."""
-    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-        theirs = raw.execute(
-            "SELECT event, opening FROM ledger WHERE identity_id = ?", (ada[0].identity_id,)
-        ).fetchall()
+    theirs = rows(busy, "SELECT event, opening FROM ledger WHERE identity_id = ? ORDER BY seq", ada[0].identity_id)
     assert [event for event, _ in theirs] == ["put", "allow", "scene", "lease"]
     assert all(opening is None for _, opening in theirs)
     busy.verify_log()
 
 
 def test_equal_events_commit_differently(busy) -> None:
-    with sqlite3.connect(busy.home / "vault.sqlite3") as raw:
-        commitments = [row[0] for row in raw.execute("SELECT commitment FROM ledger WHERE event = 'lease'")]
+    commitments = [row[0] for row in rows(busy, "SELECT commitment FROM ledger WHERE event = 'lease'")]
     assert len(set(commitments)) == 3
 
 

@@ -10,6 +10,7 @@ import pytest
 from cameo.errors import PermissionDenied, Revoked, RuleBroken, UnknownHandle, UsageError
 from cameo.vault import Vault
 from enroll.processing import Processing, by_whoever_runs_this
+from tests.cameo.vault.raw import rows
 
 DIGEST = "a1" * 32
 OTHER = "b2" * 32
@@ -135,10 +136,7 @@ def test_rules_lie_sealed_and_go_with_the_person(vault, ada, scan) -> None:
     text = b"".join(scan.files(vault.home).values())
     assert b"bartholomew" not in text
     vault.revoke("ada")
-    import sqlite3
-
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT COUNT(*) FROM rules").fetchone() == (0,)
+    assert rows(vault, "SELECT COUNT(*) FROM rules") == [(0,)]
 
 
 def test_a_lease_is_good_in_its_own_process_alone(vault, ada) -> None:

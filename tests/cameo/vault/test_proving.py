@@ -73,6 +73,7 @@ def test_what_cannot_be_proved(vault, ada) -> None:
         vault.prove(handle="ada", seq=1)
 
 
+@pytest.mark.sqlite
 def test_an_old_vault_put_back_is_found_out_by_a_checkpoint(vault, ada, tmp_path) -> None:
     path = vault.home / "vault.sqlite3"
     early = path.read_bytes()
@@ -125,6 +126,7 @@ def test_a_deletion_certificate_is_checked_without_a_vault(vault, ada, person, t
         assert base64.b64decode(root).hex() == fields["ledger"]["root"]
 
 
+@pytest.mark.sqlite
 def test_a_certificate_whose_proofs_are_of_somebody_else(vault, ada, person, tmp_path) -> None:
     """Signed by the operator all the same: the operator is who is being checked."""
     grace, consent = person("grace", seed=2)
@@ -148,6 +150,7 @@ def test_a_certificate_whose_proofs_are_of_somebody_else(vault, ada, person, tmp
     mine.check_log(vault.log_key)
 
 
+@pytest.mark.sqlite
 def test_a_certificate_somebody_else_signed_around_true_proofs(vault, ada, tmp_path) -> None:
     other = Vault(tmp_path / "other")
     certificate = vault.revoke("ada")

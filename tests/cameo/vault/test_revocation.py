@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,11 +17,21 @@ from cameo.errors import Revoked, StoreDamaged, UnknownHandle, UsageError
 from cameo.vault import Certificate, Vault
 from cameo.vault.cipher import Context
 from enroll.errors import ConsentExpired
+from tests.cameo.vault.raw import change, rows
 
 DIGEST = "a1" * 32
 
-FILES = ["keys.tree", "master.key", "vault.sqlite3"]
+FILES = {
+    "sqlite": ["keys.tree", "master.key", "vault.sqlite3"],
+    "postgresql": ["keys.tree", "master.key", "places.json"],
+}
 """Beside the status list, which holds bits and nobody's name."""
+
+KEYS_ARE_IN = {"sqlite": "vault.sqlite3", "postgresql": "table identities"}
+
+
+def left(files: dict[str, bytes]) -> list[str]:
+    return [name for name in sorted(files) if not name.startswith(("status/", "table "))]
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ def test_the_scan_finds_what_is_there(tmp_path, person, scan) -> None:
     assert scan.found(tmp_path / "leak", needles) == [".hidden.tmp"]
 
 
-def test_nothing_plain_is_ever_at_rest(vault, person, keys, scan) -> None:
+def test_nothing_plain_is_ever_at_rest(vault, person, keys, scan, store) -> None:
     identity, consent = person(grants=("user:bob",))
     vault.put(identity, consent)
     make_scene(vault, identity.identity_id, '@ada says "the garden gate is open at nine"')
@@ -84,10 +93,10 @@ def test_nothing_plain_is_ever_at_rest(vault, person, keys, scan) -> None:
     secrets = scan.windows(keys[0], *(text.encode() for text in texts))
     assert scan.found(vault.home, scan.fragments(identity), secrets) == []
     # The wrapped key is there now; were it not, its absence later would prove nothing.
-    assert scan.found(vault.home, scan.windows(keys[1])) == ["vault.sqlite3"]
+    assert scan.found(vault.home, scan.windows(keys[1])) == [KEYS_ARE_IN[store]]
 
 
-def test_after_revocation_no_byte_is_left(vault, person, keys, scan) -> None:
+def test_after_revocation_no_byte_is_left(vault, person, keys, scan, store) -> None:
     identity, consent = person(grants=("user:bob",))
     vault.put(identity, consent)
     sealed = scan.files(vault.home)[f"blobs/{identity.identity_id}/identity.sealed"]
@@ -96,7 +105,7 @@ def test_after_revocation_no_byte_is_left(vault, person, keys, scan) -> None:
     certificate = vault.revoke("ada", reason="enough")
 
     assert scan.found(vault.home, scan.fragments(identity), scan.windows(sealed, *keys)) == []
-    assert [name for name in sorted(scan.files(vault.home)) if not name.startswith("status/")] == FILES
+    assert left(scan.files(vault.home)) == FILES[store]
     assert certificate.destroyed.model_dump() == {
         "keys": 1,
         "blobs": 1,
@@ -113,7 +122,7 @@ def test_after_revocation_no_byte_is_left(vault, person, keys, scan) -> None:
     vault.verify_log()
 
 
-def test_among_many_people_the_right_one_goes(vault, person, keys, scan) -> None:
+def test_among_many_people_the_right_one_goes(vault, person, keys, scan, store) -> None:
     """Pages are split and filled by many rows: no copy of a wrapped key stays behind in any of them."""
     people = [person(f"p{n}", seed=n) for n in range(14)]
     for identity, consent in people:
@@ -123,7 +132,7 @@ def test_among_many_people_the_right_one_goes(vault, person, keys, scan) -> None
     for n in range(0, 14, 2):
         vault.revoke(f"p{n}")
         assert scan.found(vault.home, scan.windows(wrapped[n])) == []
-        assert scan.found(vault.home, scan.windows(wrapped[n + 1])) == ["vault.sqlite3"]
+        assert scan.found(vault.home, scan.windows(wrapped[n + 1])) == [KEYS_ARE_IN[store]]
     assert [entry.handle for entry in vault.cast()] == sorted(f"p{n}" for n in range(1, 14, 2))
     with vault.lease("p7") as lease:
         assert np.array_equal(scan.fragments(lease.identity), scan.fragments(people[7][0]))
@@ -131,7 +140,7 @@ def test_among_many_people_the_right_one_goes(vault, person, keys, scan) -> None
 
 
 @pytest.mark.parametrize("where", ["Blobs.remove", "Database.compact"])
-def test_killed_after_the_key_is_destroyed(vault, ada, clock, scan, where) -> None:
+def test_killed_after_the_key_is_destroyed(vault, ada, clock, scan, store, where) -> None:
     identity, _ = ada
     make_scene(vault, identity.identity_id, "@ada waits")
     killed = subprocess.run(
@@ -141,9 +150,8 @@ def test_killed_after_the_key_is_destroyed(vault, ada, clock, scan, where) -> No
         timeout=60,
     )
     assert killed.returncode == 42
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        assert raw.execute("SELECT count(*) FROM identities").fetchone() == (0,)
-        assert raw.execute("SELECT certificate FROM tombstones").fetchone() == (None,)
+    assert rows(vault, "SELECT count(*) FROM identities") == [(0,)]
+    assert rows(vault, "SELECT certificate FROM tombstones") == [(None,)]
 
     # The vault that was open all along refuses, before anybody has tidied up.
     with pytest.raises(Revoked):
@@ -151,11 +159,9 @@ def test_killed_after_the_key_is_destroyed(vault, ada, clock, scan, where) -> No
     assert vault.find_scene(DIGEST).detail is None
 
     again = Vault(vault.home, clock=clock)
-    assert [name for name in sorted(scan.files(vault.home)) if not name.startswith("status/")] == FILES
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        for table in ("consents", "grants"):
-            assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
-        assert raw.execute("SELECT count(*) FROM scenes WHERE sealed IS NOT NULL").fetchone() == (0,)
+    assert left(scan.files(vault.home)) == FILES[store]
+    for table in ("consents", "grants", "scenes WHERE sealed IS NOT NULL"):
+        assert rows(vault, f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608
     with pytest.raises(Revoked):
         again.lease("ada")
     certificate = again.revoke("ada")
@@ -222,9 +228,8 @@ def test_a_reason_is_short_and_one_line(vault, ada) -> None:
 
 def test_what_is_damaged_can_still_be_revoked(vault, ada) -> None:
     """A person must get out of a vault that can no longer read them."""
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        raw.execute("UPDATE identities SET wrapped_key = x'00', sealed_entry = x'00'")
-        raw.execute("DELETE FROM consents")
+    change(vault, "UPDATE identities SET wrapped_key = x'00', sealed_entry = x'00'")
+    change(vault, "DELETE FROM consents")
     next(vault.home.rglob("*.sealed")).unlink()
     with pytest.raises(StoreDamaged):
         vault.lease("ada")
@@ -259,7 +264,9 @@ def test_what_remains_to_be_told(vault, ada) -> None:
     assert entry.revoked is not None
 
 
-def test_when_the_consent_ends_nobody_may_and_after_retention_nothing_is_left(vault, person, clock, scan) -> None:
+def test_when_the_consent_ends_nobody_may_and_after_retention_nothing_is_left(
+    vault, person, clock, scan, store
+) -> None:
     identity, consent = person(valid_days=10, retention_days=5)
     vault.put(identity, consent)
     clock.advance(days=10)
@@ -271,7 +278,7 @@ def test_when_the_consent_ends_nobody_may_and_after_retention_nothing_is_left(va
     assert Vault(vault.home, clock=clock).show("ada").status == "expired"
     clock.advance(days=1)
     assert Vault(vault.home, clock=clock).show("ada").status == "revoked"
-    assert [name for name in sorted(scan.files(vault.home)) if not name.startswith("status/")] == FILES
+    assert left(scan.files(vault.home)) == FILES[store]
     assert vault.revoke("ada").reason == "retention period over"
 
 

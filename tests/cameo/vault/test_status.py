@@ -14,6 +14,7 @@ from cameo.vault import Vault
 from cameo.vault.allotment import draw_indexes, size_for
 from cameo.vault.schema import VERSION
 from enroll.errors import ConsentExpired
+from tests.cameo.vault.raw import change, rows
 
 DIGEST = "a1" * 32
 
@@ -31,8 +32,7 @@ def marked(vault: Vault) -> tuple[int, set[int], set[int]]:
 
 
 def events(vault: Vault) -> list[str]:
-    with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-        return [row[0] for row in raw.execute("SELECT event FROM ledger ORDER BY seq")]
+    return [event for (event,) in rows(vault, "SELECT event FROM ledger ORDER BY seq")]
 
 
 # --- suspended
@@ -196,8 +196,7 @@ def test_a_list_names_nobody(vault, ada) -> None:
 def test_an_index_that_was_changed_beyond_the_list(vault, ada) -> None:
     vault.suspend("ada")
     for index in (-1, LEAST_ENTRIES):
-        with sqlite3.connect(vault.home / "vault.sqlite3") as raw:
-            raw.execute("UPDATE identities SET status_index = ?", (index,))
+        change(vault, "UPDATE identities SET status_index = ?", index)
         with pytest.raises(StoreDamaged, match=f"index {index} is not in a list"):
             vault.status_list()
 
@@ -244,6 +243,7 @@ def test_the_list_doubles_when_it_is_nearly_full() -> None:
 # --- from an older vault
 
 
+@pytest.mark.sqlite
 def test_a_vault_of_format_two_gets_its_indexes(vault, ada, person, clock, as_format) -> None:
     for handle in ("grace", "mary"):
         vault.put(*person(handle))
@@ -270,16 +270,15 @@ def test_a_vault_of_format_two_gets_its_indexes(vault, ada, person, clock, as_fo
                 raw.execute(f"INSERT INTO {table} SELECT * FROM {table}")  # noqa: S608
 
 
+@pytest.mark.sqlite
 def test_an_upgrade_that_fails_leaves_the_older_vault(vault, ada, clock, as_format, monkeypatch) -> None:
-    import cameo.vault.opening as opening
-
     as_format(vault, 2)
     before = (vault.home / "vault.sqlite3").read_bytes()
 
     def full(people: int) -> list[int]:
         raise StoreFull("no room")
 
-    monkeypatch.setattr(opening, "draw_indexes", full)
+    monkeypatch.setattr(allotment, "draw_indexes", full)
     with pytest.raises(StoreFull):
         Vault(vault.home, clock=clock)
     assert (vault.home / "vault.sqlite3").read_bytes() == before

@@ -26,6 +26,7 @@ def unchanged(vault, scan, act, error, match=None):
 # --- put
 
 
+@pytest.mark.sqlite
 def test_a_consent_that_does_not_hold_stores_nothing(vault, person, clock, scan) -> None:
     identity, consent = person()
     request = ConsentRecord.new(name="Ada", handle="ada", now=clock())
@@ -105,6 +106,7 @@ def test_the_cast_is_in_order(vault, person) -> None:
     assert [entry.handle for entry in vault.cast()] == ["ada", "grace", "mary_2"]
 
 
+@pytest.mark.sqlite
 def test_files_are_their_owners_alone(vault, ada) -> None:
     assert stat.S_IMODE(vault.home.stat().st_mode) == 0o700
     assert stat.S_IMODE((vault.home / "blobs").stat().st_mode) == 0o700
