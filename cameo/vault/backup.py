@@ -67,12 +67,13 @@ def copy_out(database: Database, blobs: Blobs, folder: Path) -> None:
 
 
 @contextmanager
-def putting_back(folder: Path, places: Places) -> Iterator[Callable[[Session], None]]:
+def putting_back(folder: Path, places: Places) -> Iterator[tuple[Database, Callable[[Session], None] | None]]:
     """Put a copy in the place of a vault's tables and ciphertexts. Master key, key tree and status lists stay.
 
-    Around the transaction that then opens the vault, which calls what this yields once the tables have the shape of
-    today: on a server the rows change in that transaction, so nobody else ever sees them before they are held to the
-    status list. A file is there before it. Ciphertexts come before both and go after, so that nobody is ever without.
+    Around the transaction that opens the vault, in the database this yields: nobody else ever sees the copy before it
+    is held to the key tree and the status list. On a server that is the database itself, and the rows change in that
+    transaction, by what is yielded beside it. A file is made ready apart and takes the other's place at the end; when
+    it does not open, everything is as it was. Ciphertexts come before and go after, so that nobody is ever without.
 
     Raises:
         InputRefused: the folder holds no copy of a vault.
@@ -86,18 +87,18 @@ def putting_back(folder: Path, places: Places) -> Iterator[Callable[[Session], N
             new = Path(scratch) / FILE
             shutil.copyfile(folder / FILE, new)
             new.chmod(0o600)
+            copy = open_database(None, Path(scratch))
             if places.database.file is not None:
+                yield copy, None
                 # A journal belongs to the database that is about to go.
                 places.database.file.with_name(f"{FILE}-journal").unlink(missing_ok=True)
                 new.replace(places.database.file)
                 fsync_folder(places.home)
-                yield lambda _: None
             else:
-                copy = open_database(None, Path(scratch))
                 with copy.transaction() as session:
                     bring_up(session)
                 with copy.reading() as source:
-                    yield lambda target: copy_rows(source, target)
+                    yield places.database, lambda target: copy_rows(source, target)
     except OSError as error:
         raise StoreFull(
             f"the copy could not be put back: {error.strerror}", hint="free some space, try again"

@@ -123,8 +123,10 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         places = Places.of(self.home, database, blobs)
         self._blobs, self._database = places.blobs, places.database
         if copy is not None or not self._opens_as_it_is():
-            with putting_back(copy, places) if copy is not None else nullcontext(None) as put_rows:
+            opening = putting_back(copy, places) if copy is not None else nullcontext((places.database, None))
+            with opening as (self._database, put_rows):
                 gone = self._bring_up(put_rows)
+            self._database = places.database
             for identity_id in gone:
                 self._purge(identity_id)
         places.remember()

@@ -152,3 +152,34 @@ def test_a_copy_is_of_one_moment(vault, copy) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (count,) = raw.execute("SELECT COUNT(*) FROM identities").fetchone()
     assert count == len(list((copy / "blobs").iterdir())) == 3
+
+
+def test_nobody_sees_a_copy_before_it_is_held_to_what_happened_since(vault, copy, clock, monkeypatch) -> None:
+    """Another process has the vault open while the copy is put back."""
+    vault.revoke("ada")
+    vault.suspend("grace")
+    other, seen = Vault(vault.home, clock=clock), []
+
+    original = Vault._reconcile
+
+    def amid(self: Vault, session: object) -> tuple[str, ...]:
+        seen.append([other.may(handle).code for handle in ("ada", "grace")])
+        return original(self, session)
+
+    monkeypatch.setattr(Vault, "_reconcile", amid)
+    Vault.restore(copy, vault.home, clock=clock)
+    assert seen == [["cameo_revoked", "cameo_suspended"]]
+    monkeypatch.undo()
+    Vault.restore(copy, vault.home, clock=clock)
+    assert [other.may(handle).code for handle in ("ada", "grace")] == ["cameo_revoked", "cameo_suspended"]
+
+
+def test_a_copy_that_does_not_open_leaves_all_as_it_was(vault, copy, tmp_path, clock, scan, store, postgresql) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMEO_DATABASE", postgresql.new_database() if store == "postgresql" else "")
+        other = Vault(tmp_path / "other", clock=clock)
+        before = scan.files(other.home)
+        with pytest.raises(StoreDamaged):
+            Vault.restore(copy, other.home, clock=clock)
+        assert {name: content for name, content in scan.files(other.home).items() if "blobs" not in name} == before
+        Vault(other.home, clock=clock).verify_log()
