@@ -70,7 +70,7 @@ def fill(vault: Vault, people: int) -> None:
                         "identity_id": one,
                         "consent_id": f"c{one}",
                         "handle_tag": secrets.token_bytes(32),
-                        "wrapped_key": secrets.token_bytes(61),
+                        "wrapped_key": secrets.token_bytes(90),
                         "sealed_entry": secrets.token_bytes(900),
                         "stored": 0,
                         "keep_until": 2**40,

@@ -38,6 +38,8 @@ _CONTEXT: Final = Context("", "", "key tree")
 _DEPTH: Final = 32
 _NODE: Final = np.dtype([("first", "<u4"), ("depth", "u1"), ("seed", f"V{KEY_BYTES}")])
 """``first``: the first of the 2^(32 - depth) leaves under the node. Nodes are kept in this order, and never overlap."""
+Node = tuple[int, int, bytes]
+"""One of them."""
 
 
 class KeyTree:
@@ -89,13 +91,18 @@ class KeyTree:
         Raises:
             StoreFull: there is no room. Nothing was forgotten.
         """
-        nodes = self._nodes()
-        for index in indexes:
+        nodes, gone = self._nodes(), dict[int, list[int]]()
+        for index in sorted(set(indexes)):
             at = _covering(nodes, index)
             if at is not None:
-                nodes = np.concatenate([nodes[:at], _beside(nodes[at], index), nodes[at + 1 :]])
-        if nodes is not self._held:
-            self._write(nodes)
+                gone.setdefault(at, []).append(index)
+        if not gone:
+            return
+        kept, begin = [], 0
+        for at, below in gone.items():
+            kept += [nodes[begin:at], np.array(list(_without(nodes[at].item(), below)), _NODE)]
+            begin = at + 1
+        self._write(np.concatenate([*kept, nodes[begin:]]))
 
     def _leaf(self, index: int) -> bytes:
         nodes = self._nodes()
@@ -168,21 +175,15 @@ def _covering(nodes: NDArray[np.void], index: int) -> int | None:
     return at if index < first + (1 << (_DEPTH - depth)) else None
 
 
-def _beside(node: np.void, index: int) -> NDArray[np.void]:
-    """The nodes that hang beside the way from a node to a leaf, in the order of their leaves."""
-    seed, left, right = node["seed"].tobytes(), [], []
-    first = int(node["first"])
-    for depth in range(int(node["depth"]), _DEPTH):
-        half = 1 << (_DEPTH - 1 - depth)
-        bit = index >> (_DEPTH - 1 - depth) & 1
-        sibling = _child(seed, 1 - bit)
-        if bit:
-            left.append((first, depth + 1, sibling))
-            first += half
-        else:
-            right.append((first + half, depth + 1, sibling))
-        seed = _child(seed, bit)
-    return np.array(left + right[::-1], _NODE)
+def _without(node: Node, gone: list[int]) -> Iterator[Node]:
+    """The nodes that are left of one, in the order of their leaves, when these leaves under it are forgotten."""
+    first, depth, seed = node
+    if not gone:
+        yield node
+    elif depth < _DEPTH:
+        middle = first + (1 << (_DEPTH - 1 - depth))
+        yield from _without((first, depth + 1, _child(seed, 0)), [index for index in gone if index < middle])
+        yield from _without((middle, depth + 1, _child(seed, 1)), [index for index in gone if index >= middle])
 
 
 def _child(seed: bytes, bit: int) -> bytes:
