@@ -19,6 +19,7 @@ import speechbrain  # noqa: F401  (imported for what it leaves in sys.modules, s
 import torch
 from speechbrain.utils.importutils import LazyModule
 
+from tests.objects import ObjectServer
 from tests.postgres import Server, binaries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +61,14 @@ def postgresql() -> Iterator[Server]:
     if binaries() is None:
         pytest.skip("PostgreSQL is not installed")
     server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectServer]:
+    """An S3 server, one for each process that runs tests."""
+    server = ObjectServer()
     yield server
     server.close()
 
