@@ -9,6 +9,10 @@ import av
 from av.codec import Codec
 
 from cameo.studio import Studio
+from cameo.vault.blobs import Blobs
+from cameo.vault.database import Database
+from cameo.vault.places import Places
+from enroll.errors import KitError
 
 if TYPE_CHECKING:
     from enroll.encoders.base import Status
@@ -24,10 +28,30 @@ def checkup() -> dict[str, Any]:
     return {
         "home": str(Studio().home),
         "keystore": _keystore(),
+        **_places(),
         "encoders": _encoders(),
         "models": _models(),
         "codecs": {name: _can_encode(codec) for name, codec in _CODECS.items()},
     }
+
+
+def _places() -> dict[str, Any]:
+    """Where the vault's tables and ciphertexts are, and whether they answer. Makes none."""
+    try:
+        places = Places.of(Studio().home)
+    except KitError as error:
+        refused = {"kind": None, "where": None, "answers": False, "why_not": error.message}
+        return {"database": refused, "blobs": refused}
+    kind = "objects" if places.blobs.shared else "files"
+    return {"database": _asked(places.database, places.database.kind), "blobs": _asked(places.blobs, kind)}
+
+
+def _asked(place: Database | Blobs, kind: str) -> dict[str, Any]:
+    try:
+        told = place.standing()
+    except KitError as error:
+        return {"kind": kind, "where": place.where, "answers": False, "why_not": error.message}
+    return {"kind": kind, "where": place.where, "answers": True, "why_not": None, **told}
 
 
 def _encoders() -> list[dict[str, Any]]:

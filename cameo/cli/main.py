@@ -17,7 +17,8 @@ from enroll.errors import KitError
 __all__ = ["app", "main", "run"]
 
 _EPILOG = (
-    "--json after any command: one JSON object on stdout and nothing else there. CAMEO_HOME says where people are kept."
+    "--json after any command: one JSON object on stdout and nothing else there. CAMEO_HOME says where people are kept;"
+    " CAMEO_DATABASE and CAMEO_BLOBS where else (docs/studio.md)."
 )
 
 _INTERRUPTED = 130

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -118,6 +118,8 @@ def doctor() -> Answer:
         (
             f"home     {plain(report['home'])}",
             f"keys     {report['keystore']}",
+            f"database {_told(report['database'])}",
+            f"blobs    {_told(report['blobs'])}",
             f"codecs   {codecs}",
             "",
             encoders,
@@ -129,8 +131,31 @@ def doctor() -> Answer:
             models,
             *(("", "To get what is not here:", *(f"  {line}" for line in missing)) if missing else ()),
         ),
-        0 if all(report["codecs"].values()) else 5,
+        6
+        if not all(report[place]["answers"] for place in ("database", "blobs"))
+        else 0
+        if all(report["codecs"].values())
+        else 5,
     )
+
+
+def _told(place: dict[str, Any]) -> str:
+    """One line of where tables or ciphertexts are, and what an operator should know of that."""
+    if not place["answers"]:
+        return f"NOT THERE: {plain(place['why_not'])}"
+    notes = [
+        note
+        for note, told in [
+            ("not there yet", place.get("there") is False),
+            ("answers", "there" not in place),
+            (f"version {place.get('version')}", "version" in place),
+            ("NOT DURABLE: fsync or full_page_writes is off", place.get("durable") is False),
+            ("no checksums", place.get("checksums") == "off"),
+            ("KEEPS OLD VERSIONS of what is removed", place.get("versions") is True),
+        ]
+        if told
+    ]
+    return f"{place['kind']}, {plain(place['where'])}{': ' if notes else ''}{', '.join(notes)}"
 
 
 def demo(

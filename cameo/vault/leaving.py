@@ -204,7 +204,7 @@ class Leaving(Core):
         lying, now = self._lying(), seconds(self._clock())
         over = select(IdentityRow).where(IdentityRow.keep_until <= now)
         with self._database.reading() as session:
-            here = set(session.scalars(select(IdentityRow.identity_id)))
+            here = set(session.scalars(select(IdentityRow.identity_id))) if lying else set()
             if here.issuperset(lying) and session.scalars(over).first() is None and not unfinished(session):
                 return
         with self._database.transaction() as session:

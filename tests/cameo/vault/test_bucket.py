@@ -8,7 +8,6 @@ import sys
 from uuid import uuid4
 
 import boto3
-import fsspec.registry
 import numpy as np
 import pytest
 
@@ -58,7 +57,8 @@ def vault(request, bucket, tmp_path, clock, monkeypatch) -> Vault:
 
 def second_home(vault: Vault, folder) -> Vault:
     folder.mkdir()
-    shutil.copy2(vault.home / "master.key", folder)
+    for name in ("master.key", "keys.tree"):
+        shutil.copy2(vault.home / name, folder)
     return Vault(folder, clock=vault._clock)
 
 
@@ -160,8 +160,9 @@ def test_urls_that_are_none(tmp_path, monkeypatch) -> None:
 
 def test_without_the_driver_it_says_what_to_install(bucket, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    registry = sys.modules["fsspec.registry"]
     for scheme in ("s3", "s3a"):  # which fsspec remembers from the tests before
-        monkeypatch.delitem(fsspec.registry._registry, scheme, raising=False)
+        monkeypatch.delitem(registry._registry, scheme, raising=False)
     with pytest.raises(UsageError, match="not installed") as caught:
         Bucket(bucket.url).names()
     assert caught.value.hint == "pip install 'cameo-kit[s3]'"

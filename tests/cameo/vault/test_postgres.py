@@ -264,6 +264,7 @@ def test_a_server_that_comes_and_goes(own_server, tmp_path, clock, monkeypatch) 
     vault.verify_log()
 
 
+@pytest.mark.filterwarnings("ignore:transaction already deassociated")  # how SQLAlchemy takes what is done to it here
 @pytest.mark.parametrize("came_through", [True, False])
 def test_a_put_whose_commit_got_lost_on_the_way(vault, person, monkeypatch, came_through) -> None:
     """Whether the server had it before the answer was lost decides whether the ciphertext stays."""
