@@ -1,10 +1,12 @@
 """``kill -9`` at random moments: what the vault acknowledged must hold, what it did not must be whole or absent.
 
     python -m tests.faults.kills --kills 2000
+    python -m tests.faults.kills --kills 2000 --database postgresql
 
 A child opens the vault and puts, allows, denies and revokes people as fast as it can; it says so only when the vault
 has returned. It is killed a random time into one of its acts. The vault is then opened again, as after any
-crash, and everything that was ever acknowledged is asked for.
+crash, and everything that was ever acknowledged is asked for. On PostgreSQL, which the command starts, the server is
+crashed as well after every tenth kill.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,11 +30,13 @@ from cameo.errors import Revoked, UnknownHandle
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
+from tests.postgres import Server
 
 __all__ = ["Account", "Counts", "run"]
 
 _LONGEST, _MOST_ACTS = 0.15, 8
 _MOST_PEOPLE = 12
+_CRASHED_EVERY = 10
 
 
 @dataclass
@@ -53,18 +59,26 @@ class Counts:
     """What was tried and what went wrong."""
 
     kills: int = 0
+    crashes: int = 0
     acknowledged: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
 
-def run(kills: int, folder: Path, *, seed: int = 0) -> Counts:
-    """Kill so often, in one vault, and hold it to account each time."""
+def run(kills: int, folder: Path, *, seed: int = 0, crash: Callable[[], None] | None = None) -> Counts:
+    """Kill so often, in one vault, and hold it to account each time.
+
+    Args:
+        crash: what the vault's server is crashed with, and started again.
+    """
     rng, counts, accounts = random.Random(seed), Counts(), dict[str, Account]()
     home = folder / "home"
     Vault(home)
     for number in range(kills):
         acks, doing = _one(home, number, rng, accounts)
         counts.kills += 1
+        if crash is not None and number % _CRASHED_EVERY == 0:
+            crash()
+            counts.crashes += 1
         for ack in acks:
             counts.acknowledged[ack["did"]] = counts.acknowledged.get(ack["did"], 0) + 1
             _credit(accounts, ack)
@@ -205,13 +219,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        counts = run(words.kills, Path(folder), seed=words.seed)
+    with tempfile.TemporaryDirectory(dir=memory) as folder, ExitStack() as stack:
+        crash = None
+        if words.database == "postgresql":
+            server = Server()
+            stack.callback(server.close)
+            os.environ["CAMEO_DATABASE"] = server.new_database()
+
+            def crash() -> None:
+                server.stop("immediate")
+                server.start()
+
+        counts = run(words.kills, Path(folder), seed=words.seed, crash=crash)
     done = ", ".join(f"{number} × {did}" for did, number in sorted(counts.acknowledged.items()))
-    print(f"{counts.kills} kills; acknowledged: {done}; lost: {len(counts.lost)}")
+    crashed = f" and {counts.crashes} crashes of the server" if counts.crashes else ""
+    print(f"{counts.kills} kills{crashed}; acknowledged: {done}; lost: {len(counts.lost)}")
     print("\n".join(counts.lost[:20]))
     sys.exit(bool(counts.lost))
 
