@@ -123,7 +123,7 @@ def test_a_consent_that_ended_after_enrollment_is_4(
     refuses, people, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_a_year = datetime.now(UTC) + timedelta(days=366)
-    monkeypatch.setattr(cameo.studio, "Vault", lambda folder: Vault(folder, clock=lambda: in_a_year))
+    monkeypatch.setattr(cameo.studio, "Vault", lambda home, **where: Vault(home, clock=lambda: in_a_year, **where))
     refuses(4, "consent_expired", "generate", "@ada", "-o", tmp_path / "scene.mp4", *NO_MODEL)
 
 
