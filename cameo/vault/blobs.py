@@ -167,6 +167,6 @@ def open_blobs(url: str | None, folder: Path) -> Blobs:
     if not separator or not rest.strip("/") or not scheme.isalnum():
         raise UsageError(
             "CAMEO_BLOBS is no URL of object storage",
-            hint="as in s3://bucket/cameo; leave it unset for files in the vault's folder",
+            hint="write s3://bucket/cameo; leave it unset for files in the vault's folder",
         )
     return Blobs(Folder(Path(rest)) if scheme in ("file", "local") else Bucket(url))

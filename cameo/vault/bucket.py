@@ -117,7 +117,7 @@ class Bucket:
                 f"{self.where} does not let this machine in", hint="credentials come from AWS_PROFILE, AWS_… or a role"
             )
         return StoreUnreachable(
-            f"{self.where} does not answer ({name})", hint="is it up, and can this machine reach it?"
+            f"{self.where} does not answer ({name})", hint="see that it is up and can be reached from here"
         )
 
 

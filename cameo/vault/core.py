@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -51,6 +52,12 @@ class Core:
     def trusted(self) -> frozenset[str]:
         """Thumbprints of those whose signature on a consent counts here."""
         return frozenset({thumbprint(self.operator)})
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        """The vault as of one moment: see ``Database.reading`` and ``KeyTree.as_it_is``, in this order."""
+        with self._secrets.tree.as_it_is(), self._database.reading() as session:
+            yield session
 
     def _permit(self, session: Session, handle: str, user: str, purpose: Use | None, prompt: str | None) -> Permit:
         return permit(

@@ -159,5 +159,5 @@ def open_database(url: str | None, home: Path) -> Database:
 def _no_url() -> UsageError:
     return UsageError(
         "CAMEO_DATABASE is no URL of a PostgreSQL database",
-        hint="as in postgresql://cameo@db.example/cameo; leave it unset for SQLite in the vault's folder",
+        hint="write postgresql://cameo@db.example/cameo; leave it unset for SQLite in the vault's folder",
     )

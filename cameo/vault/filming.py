@@ -81,12 +81,12 @@ class Filming(Core):
         """The scene with this digest and how everyone in it stands now; None when it was not made here."""
         if not _SHA256.fullmatch(sha256):
             return None
-        with self._database.reading() as session:
+        with self._reading() as session:
             return self._read_scene(session, sha256) if latest_scene(session, sha256) else None
 
     def find_like(self, asked: Fingerprint) -> SceneRecord | None:
         """The scene of which a file looks and sounds like a copy; None when it is none of this vault's."""
-        with self._database.reading() as session:
+        with self._reading() as session:
             scene = self._likenesses.find(session, asked)
             return self._scene_record(session, scene) if scene is not None else None
 
@@ -96,7 +96,7 @@ class Filming(Core):
         Raises:
             Revoked, UnknownHandle: there is nothing left to tell.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             owner = self._people.owner(self._people.alive(session, handle))
             scenes = tuple(self._scene_record(session, scene) for scene in scenes_with(session, owner.identity_id))
             return History(scenes=scenes, leases=leases_on(session, owner))
@@ -118,7 +118,7 @@ class Filming(Core):
 
     def scene_cast(self, consent_ids: Iterable[str]) -> tuple[SceneRole, ...]:
         """How the people behind these consents (as a scene's manifest names them) stand now."""
-        with self._database.reading() as session:
+        with self._reading() as session:
             ids = map(storable, consent_ids)
             return tuple(self._people.role(session, consent_id, self._clock()) for consent_id in ids)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -44,7 +45,7 @@ Node = tuple[int, int, bytes]
 
 class KeyTree:
     """The keys of one vault that are not forgotten. Several processes may use it; one that writes holds the vault's
-    lock.
+    lock, and one that reads need not.
 
     Args:
         home: the vault's folder.
@@ -59,6 +60,7 @@ class KeyTree:
         self._master = master
         self._stamp: tuple[int, ...] = ()
         self._held = np.empty(0, _NODE)
+        self._fixed = threading.local()
 
     def __repr__(self) -> str:
         return "KeyTree(…)"
@@ -76,6 +78,17 @@ class KeyTree:
         """The inverse of ``wrap``. Raises StoreDamaged when the leaf is forgotten, or master key, leaf or context are
         not those it was wrapped with."""
         return open_sealed(self._leaf(index), self._master.unwrap(wrapped, context), context)
+
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """In the block, for this thread, the tree is as it was at its beginning. For a reader whose view of the
+        database begins after that: a leaf is forgotten after its person is gone from the database, so whoever is in the
+        view is in the tree, whoever leaves meanwhile."""
+        self._fixed.nodes = self._nodes()
+        try:
+            yield
+        finally:
+            del self._fixed.nodes
 
     def knows(self, index: int) -> bool:
         """Whether this leaf still follows from something."""
@@ -119,12 +132,19 @@ class KeyTree:
 
     def _nodes(self) -> NDArray[np.void]:
         """As the file has them now: another process may have forgotten some meanwhile."""
+        fixed: NDArray[np.void] | None = getattr(self._fixed, "nodes", None)
+        if fixed is not None:
+            return fixed
         try:
-            found = self._path.stat()
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if stamp != self._stamp:
-                plain = self._master.unwrap(self._path.read_bytes(), _CONTEXT)
+            while (stamp := _stamp(self._path)) != self._stamp:
+                try:
+                    plain = self._master.unwrap(self._path.read_bytes(), _CONTEXT)
+                except StoreDamaged:
+                    if _stamp(self._path) == stamp:
+                        raise
+                    continue  # it was replaced as it was read, and zeros written over the old one
                 self._replace(np.frombuffer(plain, _NODE), stamp)
+                break
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not whole"
             raise StoreDamaged(
@@ -143,11 +163,15 @@ class KeyTree:
             raise StoreFull(
                 f"the key tree {self._path} cannot be written: {error.strerror}", hint="free some space and try again"
             ) from None
-        found = self._path.stat()
-        self._replace(nodes, (found.st_ino, found.st_mtime_ns, found.st_size))
+        self._replace(nodes, _stamp(self._path))
 
     def _replace(self, nodes: NDArray[np.void], stamp: tuple[int, ...]) -> None:
         self._held, self._stamp = nodes, stamp
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 @contextmanager

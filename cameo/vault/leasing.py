@@ -45,7 +45,7 @@ class Leasing(Core):
         self, handle: str, user: str = OWNER, purpose: Use = "generate", *, prompt: str | None = None
     ) -> Permission:
         """What ``lease`` would say, without opening anybody."""
-        with self._database.reading() as session:
+        with self._reading() as session:
             try:
                 permitted = self._permit(session, handle, user, purpose, prompt)
             except (NotPermitted, ConsentExpired, ConsentInvalid, StatusListInvalid) as refusal:
@@ -58,7 +58,7 @@ class Leasing(Core):
         Raises:
             Revoked, ConsentExpired, Suspended, PermissionDenied, RuleBroken: it would not.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             row = self._people.find(session, lease.handle)
             if row.identity_id != lease.identity_id:
                 raise Revoked(f"@{lease.handle} was revoked", hint="only a new clip can bring them back")

@@ -164,7 +164,7 @@ class Postgres:
             return StoreBusy(f"others keep the database {self.where} busy", hint="try again when they are done")
         if lost or _AWAY.fullmatch(code) or (not code and type(error).__name__ == "OperationalError"):
             return StoreUnreachable(
-                f"the database {self.where} does not answer", hint="is the server up, and can this machine reach it?"
+                f"the database {self.where} does not answer", hint="see that the server is up and can be reached"
             )
         return StoreDamaged(f"the database {self.where} fails: {said or type(error).__name__} {code}".rstrip())
 

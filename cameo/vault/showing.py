@@ -26,7 +26,7 @@ class Showing(Core):
         Raises:
             StoreDamaged: at the first that does not fit.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             self._database.check(session)
             owners = {row.identity_id: self._people.owner(row) for row in session.scalars(select(IdentityRow))}
             buried = set(session.scalars(select(Tombstone.identity_id)))
@@ -46,7 +46,7 @@ class Showing(Core):
         """
         if (handle is None) == (seq is None):
             raise UsageError("a proof is of one line", hint="name a handle or the number of a line")
-        with self._database.reading() as session:
+        with self._reading() as session:
             if handle is not None:
                 seq = last_line_of(session, self._people.find(session, handle))
             return prove_line(session, self._ledger, cast(int, seq))
@@ -58,7 +58,7 @@ class Showing(Core):
             UsageError: it never had that many lines.
             StoreDamaged: it had others.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             return prove_growth(session, self._ledger, since)
 
     def export_log(self, folder: str | Path) -> Checkpoint:
@@ -68,6 +68,6 @@ class Showing(Core):
             ProofInvalid: the folder holds a ledger that this one does not go on from.
             InputRefused: the folder cannot be written.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             write = export_ledger(session, self._ledger)
         return write(Path(folder))

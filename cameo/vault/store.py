@@ -159,7 +159,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
 
     def cast(self) -> tuple[CastEntry, ...]:
         """Everyone who is enrolled, by handle; those who revoked are not among them."""
-        with self._database.reading() as session:
+        with self._reading() as session:
             rows = session.scalars(select(IdentityRow)).all()
             entries = [self._people.entry(session, row, self._clock()) for row in rows]
         return tuple(sorted(entries, key=lambda entry: entry.handle))
@@ -170,7 +170,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         Raises:
             UnknownHandle: nobody ever had this handle.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             row = self._people.find(session, handle)
             if isinstance(row, Tombstone):
                 return self._people.entry_of_revoked(session, row, handle)
@@ -182,7 +182,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         Raises:
             Revoked, UnknownHandle: there is none.
         """
-        with self._database.reading() as session:
+        with self._reading() as session:
             return self._people.consent(session, self._people.owner(self._people.alive(session, handle)))
 
     def backup(self, folder: str | Path) -> None:

@@ -226,7 +226,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=memory) as folder, ExitStack() as stack:
         crash = None
         if words.database == "postgresql":
-            server = Server()
+            server = Server(durable=True)
             stack.callback(server.close)
             os.environ["CAMEO_DATABASE"] = server.new_database()
 

@@ -6,6 +6,7 @@ import hmac
 import shutil
 from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -112,6 +113,24 @@ def test_a_damaged_tree_is_told(tree, tmp_path, damage) -> None:
     )
     with pytest.raises(StoreDamaged):
         tree.knows(1)
+
+
+def test_a_tree_that_is_replaced_as_it_is_read(tree, tmp_path, monkeypatch) -> None:
+    """The old file was opened, then another process forgot a leaf and wrote zeros over it: the new one is read."""
+    index = 12
+    reader, other = KeyTree(tree._path.parent, tree._master), KeyTree(tree._path.parent, tree._master)
+    read, late = Path.read_bytes, [True]
+
+    def read_late(path: Path) -> bytes:
+        if not late:
+            return read(path)
+        late.clear()
+        with path.open("rb") as file:
+            other.forget([index])
+            return file.read()
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    assert not reader.knows(index) and reader.knows(index + 1)
 
 
 def test_the_old_file_is_overwritten_where_it_lay(tree, tmp_path) -> None:

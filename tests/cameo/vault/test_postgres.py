@@ -141,6 +141,41 @@ def test_a_reader_sees_one_moment(vault, ada) -> None:
         session.execute(text("DELETE FROM grants"))
 
 
+def test_who_leaves_as_somebody_reads(vault, ada, person) -> None:
+    """The key is forgotten amid the reading: what is read is still of one moment, and the next reading of another."""
+    vault.put(*person("grace"))
+    with vault._reading() as session:
+        row = session.get_one(IdentityRow, ada[0].identity_id)
+        Vault(vault.home).revoke("ada")
+        assert vault._people.entry(session, row, vault._clock()).name == ada[1].name
+    assert [entry.handle for entry in vault.cast()] == ["grace"]
+
+
+CAST_UNTIL_EMPTY = """
+    import sys
+    from cameo.vault import Vault
+
+    vault, seen = Vault(sys.argv[1]), []
+    print("ready", flush=True)
+    while not seen or seen[-1]:
+        seen.append(len(vault.cast()))
+        vault.may("p0")
+    print(seen == sorted(seen, reverse=True), len(set(seen)) > 1)
+"""
+
+
+def test_reading_and_leaving_at_once(vault, person) -> None:
+    for number in range(8):
+        vault.put(*person(f"p{number}"))
+    others = [start(CAST_UNTIL_EMPTY, str(vault.home)) for _ in range(2)]
+    assert [other.stdout.readline() for other in others] == ["ready\n"] * 2
+    for number in range(8):
+        vault.revoke(f"p{number}")
+    for other in others:
+        said, errors = other.communicate(timeout=60)
+        assert said == "True True\n", errors
+
+
 def test_what_is_checked_stays_true_until_the_end(vault, ada) -> None:
     """A second writer waits, and then sees what the first wrote, whatever the server's own isolation is."""
     with psycopg.connect(os.environ["CAMEO_DATABASE"], autocommit=True) as raw:
