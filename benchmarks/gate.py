@@ -26,6 +26,7 @@ from cameo.vault.allotment import draw_indexes
 from cameo.vault.schema import Consent, Grant, IdentityRow
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
+from tests.memory import memory_folder
 
 REAL, BATCH = 50, 10_000
 
@@ -35,8 +36,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10_000)
     people = parser.parse_args().people
     os.environ["CAMEO_KEYSTORE"] = "file"
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         vault = Vault(Path(folder) / "home")
         fill(vault, people)
         handles = list(enrol(vault))

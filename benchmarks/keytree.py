@@ -21,6 +21,7 @@ import numpy as np
 from cameo.vault.cipher import KEY_BYTES, Context, random_key
 from cameo.vault.keys import MasterKey
 from cameo.vault.keytree import KeyTree
+from tests.memory import memory_folder
 
 CONTEXT = Context("somebody", "a consent", "key")
 
@@ -30,8 +31,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=2**20)
     parser.add_argument("--left", type=int, default=10_000)
     words = parser.parse_args()
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         home, master = Path(folder), MasterKey(random_key())
         tree = KeyTree(home, master)
         tree.plant()

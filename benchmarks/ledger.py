@@ -27,6 +27,7 @@ from cameo.vault.line import Line, Opening
 from cameo.vault.schema import LedgerRow, Meta
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity, Speech
+from tests.memory import memory_folder
 
 _IDS: dict[str, str | None] = {"identity_id": str(uuid4()), "consent_id": str(uuid4())}
 
@@ -37,10 +38,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200, help="lines that are timed at each size")
     options = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    memory = Path("/dev/shm")  # noqa: S108
     print("| lines | a line, ms | ratio | an act, ms | ratio | proof of a line, ms | of growth, ms | verify, s |")
     print("|------:|-----------:|------:|-----------:|------:|--------------------:|--------------:|----------:|")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="cameo-bench-") as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder(), prefix="cameo-bench-") as folder:
         for size in options.sizes:
             new, long = (Vault(Path(folder) / f"{name}-{size}") for name in ("new", "long"))
             _put(new)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.memory import memory_folder
+
 __all__ = ["PASSWORD", "Server", "binaries"]
 
 PASSWORD = "correct-horse-battery"
@@ -39,8 +41,7 @@ class Server:
         bin_ = binaries()
         if bin_ is None:
             raise FileNotFoundError("PostgreSQL is not installed")
-        memory = Path("/dev/shm")  # noqa: S108
-        self.folder = Path(tempfile.mkdtemp(prefix="cameo-pg-", dir=memory if memory.is_dir() else None))
+        self.folder = Path(tempfile.mkdtemp(prefix="cameo-pg-", dir=memory_folder()))
         # PostgreSQL refuses to run as root.
         self._as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
         if self._as:

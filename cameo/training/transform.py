@@ -16,11 +16,9 @@ blocks begin silent and learn the rest.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from math import prod
 from typing import Final, cast
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKLLTX2Video
 from diffusers.models.autoencoders.autoencoder_kl_ltx2 import LTX2VideoResnetBlock3d, LTX2VideoUpsampler3d
@@ -30,9 +28,11 @@ from torch.nn import functional
 __all__ = ["has_transform", "start_from_transform"]
 
 _GAIN: Final = 2.0
+"""How much louder than what a downsampler adds its own part is made."""
 _OFFSET: Final = 8.0
 """Standard deviations that the constant before a gate is away from zero."""
 _POSITIONS: Final = 60_000
+"""What components and least squares are taken over; twice as many for the latter."""
 _RIDGE: Final = 1e-6
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -65,40 +65,34 @@ def start_from_transform(vae: AutoencoderKLLTX2Video, batches: Batches, seed: in
 
 def _encoder(vae: AutoencoderKLLTX2Video, batches: Batches, rng: torch.Generator) -> None:
     encoder, config = vae.encoder, vae.config
-    patch = config.patch_size
-    downs = [block.downsamplers[0] for block in encoder.down_blocks]
-    first = downs[0].conv.conv
-    kept = first.out_channels
+    space, time, into = config.patch_size, 1, encoder.conv_in.conv
+    first = encoder.down_blocks[0].downsamplers[0].conv.conv
     # A downsampler adds to its output o the mean of its input o: inputs that are copies make that harmless.
-    copies = encoder.conv_in.conv.out_channels // kept
-    cells = _sampled([(_cells(x, patch, 1), w) for x, w in batches], _POSITIONS, rng, patch, 1)
-    mean, basis, spread = _principal(*cells, kept)
-    into = encoder.conv_in.conv
+    kept, copies = first.out_channels, into.out_channels // first.out_channels
+    patches = [_patchify(x, space) for x, _ in batches]
+    mean, basis, spread = _principal(*_sampled(patches, _pool(batches, space, time), rng), kept)
     rows = (basis / spread[0]).T.repeat_interleave(copies, 0)
-    _set(into, _patch_order(rows, patch), -rows @ mean)
+    _set(into, rows, -rows @ mean)
     _set(first, _GAIN * torch.eye(into.out_channels)[::copies][:kept])
-    for index, down in enumerate(downs[1:], 1):
-        conv = down.conv.conv
-        if conv.out_channels == conv.in_channels:  # nothing is thrown away: what the downsampler adds is all there is
-            _set(conv)
-            continue
-        hidden, matters = _inside(batches, functools.partial(_down_to, vae, stage=index))
-        mean, basis, spread = _principal(
-            *_sampled(list(zip(hidden, matters, strict=True)), _POSITIONS, rng), conv.out_channels
-        )
-        _set(conv, _GAIN * basis.T, -_GAIN * basis.T @ mean)
-    last = downs[-1].conv.conv
-    hidden, _ = _inside(batches, functools.partial(_down_to, vae, stage=len(downs)))
-    loud = torch.cat([h.movedim(1, 0).flatten(1) for h in hidden], 1).std()
-    _bias(last).add_(_OFFSET * loud)
-    space, time = config.spatial_compression_ratio, config.temporal_compression_ratio
-    targets = [(_cells(x, space, time), w) for x, w in batches]
-    mean, basis, spread = _principal(*_sampled(targets, _POSITIONS, rng, space, time), config.latent_channels)
+    hidden = [encoder.conv_in(x, causal=True) for x in patches]
+    for block in encoder.down_blocks:
+        down = block.downsamplers[0]
+        last = down.conv.conv
+        if last.out_channels == last.in_channels:  # nothing is thrown away: what the downsampler adds is all there is
+            _set(last)
+        elif last is not first:
+            mean, basis, _ = _principal(*_sampled(hidden, _pool(batches, space, time), rng), last.out_channels)
+            _set(last, _GAIN * basis.T, -_GAIN * basis.T @ mean)
+        hidden = [block(h, causal=True) for h in hidden]
+        space, time = space * down.stride[1], time * down.stride[0]
+    loud = _OFFSET * torch.cat([h.flatten() for h in hidden]).std()
+    _bias(last).add_(loud)
+    cells, matters = [_cells(x, space, time) for x, _ in batches], _pool(batches, space, time)
+    mean, basis, spread = _principal(*_sampled(cells, matters, rng), config.latent_channels)
     scale = (spread * spread[-1]).sqrt()
-    wanted = [((c.movedim(1, -1) - mean) @ basis / scale).movedim(-1, 1) for c, _ in targets]
+    wanted = [((c.movedim(1, -1) - mean) @ basis / scale).movedim(-1, 1) for c in cells]
     # The output behind the last latent is its logarithmic variance, which nothing reads: it stays zero.
-    gated = [_gate(_down_to(vae, x, len(downs))) for x, _ in batches]
-    _fit(encoder.conv_out.conv, gated, wanted, _pool(batches, space, time), rng, causal=True)
+    _fit(encoder.conv_out.conv, [_gate(h + loud) for h in hidden], wanted, matters, rng, causal=True)
 
 
 def _decoder(vae: AutoencoderKLLTX2Video, batches: Batches, rng: torch.Generator) -> None:
@@ -108,38 +102,17 @@ def _decoder(vae: AutoencoderKLLTX2Video, batches: Batches, rng: torch.Generator
     wanted = _components(batches, space, time, decoder.conv_in.conv.out_channels, rng)
     _fit(decoder.conv_in.conv, hidden, wanted, _pool(batches, space, time), rng)
     hidden = [decoder.conv_in(h, causal=False) for h in hidden]
-    for index, block in enumerate(decoder.up_blocks):
+    for block in decoder.up_blocks:
         up = block.upsamplers[0]
         space, time = space // up.stride[1], time // up.stride[0]
-        width = up.conv.conv.out_channels // int(np.prod(up.stride))
-        last = index == len(decoder.up_blocks) - 1
-        wanted = _components(batches, space, time, width, rng)
-        if last:
+        wanted = _components(batches, space, time, up.conv.conv.out_channels // prod(up.stride), rng)
+        if block is decoder.up_blocks[-1]:
             loud = float(torch.cat([w.flatten() for w in wanted]).std())
             wanted = [w + _OFFSET * loud for w in wanted]
         _fit_up(up, hidden, wanted, _pool(batches, space, time), rng)
         hidden = [up(h, causal=False) for h in hidden]
     pixels = [_patchify(x, config.patch_size) for x, _ in batches]
     _fit(decoder.conv_out.conv, [_gate(h) for h in hidden], pixels, _pool(batches, space, time), rng)
-
-
-def _down_to(vae: AutoencoderKLLTX2Video, x: Tensor, stage: int) -> Tensor:
-    """What leaves the encoder's first ``stage`` blocks."""
-    encoder = vae.encoder
-    hidden = encoder.conv_in(_patchify(x, vae.config.patch_size), causal=True)
-    for block in encoder.down_blocks[:stage]:
-        hidden = block(hidden, causal=True)
-    return hidden
-
-
-def _inside(batches: Batches, inner: Callable[[Tensor], Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """What is there for each batch, and how much each position of it matters."""
-    hidden = [inner(x) for x, _ in batches]
-    matters = []
-    for (_, w), h in zip(batches, hidden, strict=True):
-        frames, height, width = h.shape[2:]
-        matters.append(functional.adaptive_avg_pool3d(w, (frames, height, width)))
-    return hidden, matters
 
 
 def _gate(x: Tensor) -> Tensor:
@@ -161,25 +134,20 @@ def _cells(x: Tensor, space: int, time: int) -> Tensor:
     return x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
 
 
-def _patch_order(rows: Tensor, patch: int) -> Tensor:
-    """Rows over ``_cells``' order (3, 1, y, x) in ``_patchify``'s (3, x, y)."""
-    return rows.reshape(-1, 3, patch, patch).transpose(2, 3).flatten(1)
-
-
 def _pool(batches: Batches, space: int, time: int) -> list[Tensor]:
     """How much each cell matters, (B, 1, T', H', W')."""
     return [_cells(w, space, time).mean(1, keepdim=True) for _, w in batches]
 
 
-def _sampled(pairs: Batches, count: int, rng: torch.Generator, space: int = 1, time: int = 1) -> tuple[Tensor, Tensor]:
-    """(N, C) vectors at random positions, and (N,) how much each matters."""
-    vectors, matters = [], []
-    for x, w in pairs:
-        x, w = x.movedim(1, -1).flatten(0, -2), _cells(w, space, time).mean(1).flatten()
-        some = torch.randperm(len(x), generator=rng)[: 1 + count // len(pairs)]
-        vectors.append(x[some])
-        matters.append(w[some])
-    return torch.cat(vectors), torch.cat(matters)
+def _sampled(vectors: list[Tensor], matters: list[Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(N, C) of (B, C, T, H, W) at random positions, and (N,) how much each matters."""
+    drawn, weights = [], []
+    for x, w in zip(vectors, matters, strict=True):
+        x, w = x.movedim(1, -1).flatten(0, -2), w.flatten()
+        some = torch.randperm(len(x), generator=rng)[: 1 + _POSITIONS // len(vectors)]
+        drawn.append(x[some])
+        weights.append(w[some])
+    return torch.cat(drawn), torch.cat(weights)
 
 
 def _principal(x: Tensor, matters: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -193,10 +161,10 @@ def _principal(x: Tensor, matters: Tensor, count: int) -> tuple[Tensor, Tensor, 
 
 def _components(batches: Batches, space: int, time: int, width: int, rng: torch.Generator) -> list[Tensor]:
     """Principal components of cells, scaled to the first's spread, with empty channels where there are no more."""
-    cells = [(_cells(x, space, time), w) for x, w in batches]
-    count = min(width, cells[0][0].shape[1])
-    mean, basis, spread = _principal(*_sampled(cells, _POSITIONS, rng, space, time), count)
-    found = [((c.movedim(1, -1) - mean) @ basis / spread[0] * 4).movedim(-1, 1) for c, _ in cells]
+    cells = [_cells(x, space, time) for x, _ in batches]
+    count = min(width, cells[0].shape[1])
+    mean, basis, spread = _principal(*_sampled(cells, _pool(batches, space, time), rng), count)
+    found = [((c.movedim(1, -1) - mean) @ basis / spread[0] * 4).movedim(-1, 1) for c in cells]
     return [functional.pad(f, (0, 0, 0, 0, 0, 0, 0, width - count)) for f in found]
 
 

@@ -42,10 +42,10 @@ class Folder:
             fsync_folder(target.parent)
             fsync_folder(self._root)
         except BaseException as error:
-            with suppress(OSError):
+            with suppress(OSError):  # what went wrong is told, not what then went wrong in tidying up
                 temporary.unlink(missing_ok=True)
-            if target.parent.is_dir() and not any(target.parent.iterdir()):
-                target.parent.rmdir()
+                if not any(target.parent.iterdir()):
+                    target.parent.rmdir()
             if isinstance(error, OSError):
                 raise of_the_disk(error, self._root.parent) from None
             raise

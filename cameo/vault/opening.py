@@ -8,7 +8,7 @@ shape, in SQL alone; then ``upgrade`` fills, format by format, what needs the ke
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +88,9 @@ class Opened:
 def upgrade(session: Session, opened: Opened) -> None:
     """Fill what ``migrations`` made room for, in the same transaction; then the vault is of the format of today."""
     meta = session.get_one(Meta, 1)
-    if meta.version < _FIRST_WITH_A_TREE:
-        _wrap_by_the_tree(session, opened)  # before all else, for the others read people
-    for older in range(meta.version, VERSION):
-        if older in _FILLS:
-            _FILLS[older](session, opened)
+    for first, fill in _FILLS:
+        if meta.version < first:
+            fill(session, opened)
     meta.version = VERSION
 
 
@@ -121,8 +119,12 @@ def _wrap_by_the_tree(session: Session, opened: Opened) -> None:
     session.flush()
 
 
-_FILLS: Final[Mapping[int, Callable[[Session, Opened], None]]] = {1: _draw_sketches, 3: _plant_the_ledger}
-"""From this format to the next."""
+_FILLS: Final[tuple[tuple[int, Callable[[Session, Opened], None]], ...]] = (
+    (_FIRST_WITH_A_TREE, _wrap_by_the_tree),
+    (2, _draw_sketches),
+    (4, _plant_the_ledger),
+)
+"""The first format that has it, and what an older vault gets it by. Keys come first, for the others read people."""
 
 
 def _found(session: Session, home: Path) -> Secrets:

@@ -30,6 +30,7 @@ from cameo.errors import Revoked, UnknownHandle
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
+from tests.memory import memory_folder
 from tests.postgres import Server
 
 __all__ = ["Account", "Counts", "run"]
@@ -222,8 +223,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory) as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, ExitStack() as stack:
         crash = None
         if words.database == "postgresql":
             server = Server(durable=True)

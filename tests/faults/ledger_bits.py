@@ -30,6 +30,7 @@ from cameo.log.note import Verifier
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity, Speech
+from tests.memory import memory_folder
 
 COLUMNS = ("seq", "at", "event", "commitment", "nodes", "identity_id", "opening")
 
@@ -138,8 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
     chance = random.Random(options.seed)
-    memory = Path("/dev/shm")  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="cameo-faults-") as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder(), prefix="cameo-faults-") as folder:
         vault = fill(Path(folder) / "home", options.lines)
         vault.export_log(Path(folder) / "tiles")
         outcomes = []

@@ -28,6 +28,7 @@ from cameo.errors import CameoError
 from cameo.vault import Lease, Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
+from tests.memory import memory_folder
 
 __all__ = ["Counts", "run"]
 
@@ -134,8 +135,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         counts = run(Path(folder), minutes=words.minutes, seed=words.seed)
     print(f"{counts.rounds} revocations; given before: {dict(counts.before)}; asked after: {dict(counts.after)}")
     print(f"{sum(counts.after.values())} asked after, {len(counts.wins)} given")

@@ -22,6 +22,7 @@ from benchmarks.gate import fill
 from cameo.vault import Vault, sqlite
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
+from tests.memory import memory_folder
 
 __all__ = ["remains"]
 
@@ -78,10 +79,9 @@ def main() -> None:
     parser.add_argument("--vaults", type=int, default=3)
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
     looked = found = 0
     for number in range(words.vaults):
-        with tempfile.TemporaryDirectory(dir=memory) as folder:
+        with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
             rng = random.Random(number)
             some = remains(Path(folder) / "home", words.people, rng.randrange(1000, 4000), rng)
             looked, found = looked + some[0], found + some[1]

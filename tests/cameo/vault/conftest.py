@@ -21,6 +21,7 @@ from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from enroll.identity import Coverage, Crop, Embedding, Identity, Speech, View
 from tests.cameo.vault.older import back_to_a_chain, without_a_tree
+from tests.memory import memory_folder
 
 Enrolled = tuple[Identity, ConsentRecord]
 NAME = "Ada Augusta Lovelace"
@@ -43,11 +44,7 @@ class Clock:
 def tmp_path(tmp_path: Path) -> Iterator[Path]:
     """In memory where there is such a folder: a vault forces every change to the disk, and these tests make thousands
     of changes."""
-    memory = Path("/dev/shm")  # noqa: S108
-    if not memory.is_dir():
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=memory, prefix="cameo-test-") as folder:
+    with TemporaryDirectory(dir=memory_folder() or tmp_path, prefix="cameo-test-") as folder:
         yield Path(folder)
 
 
