@@ -74,11 +74,12 @@ _ATTEST_HINT: Final = "have the operator vouch for it: cameo consent attest FILE
 _NEW_HINT: Final = "make a new one: cameo consent new --name NAME --handle HANDLE -o consent.json"
 
 
-_RULES: Final = "liveness/1"
+_RULES: Final = "liveness/2"
 """The thresholds by which a challenge is judged, as one version."""
-# What records of the first format, and of the first two, do not have.
-_SINCE_2: Final = frozenset({"capture", "evidence"})
-_SINCE_3: Final = frozenset({"processing", "agreement"})
+# What came with which format.
+_SINCE_2: Final = {"capture": True, "evidence": True}
+_SINCE_3: Final = {"processing": True, "agreement": True}
+_SINCE_4: Final = {"evidence": {"matches"}}
 # What comes after the person agreed, and is not theirs to sign.
 _LATER: Final = frozenset({"assurance", "attested_by", "capture", "evidence", "agreement", "signature"})
 
@@ -130,7 +131,7 @@ class ConsentRecord(BaseModel):
 
     model_config = _STRICT
 
-    format: Literal["cameo-consent/1", "cameo-consent/2", "cameo-consent/3"] = "cameo-consent/3"
+    format: Literal["cameo-consent/1", "cameo-consent/2", "cameo-consent/3", "cameo-consent/4"] = "cameo-consent/4"
     consent_id: str = Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
     name: Line
     handle: str
@@ -187,12 +188,14 @@ class ConsentRecord(BaseModel):
             raise ValueError("capture and evidence go together")
         if self.format == "cameo-consent/1" and self.evidence is not None:
             raise ValueError("cameo-consent/1 knows no evidence")
+        if self._unknown().keys() & _SINCE_4 and self.evidence is not None and self.evidence.matches:
+            raise ValueError(f"{self.format} knows no matches")
         return self
 
     @model_validator(mode="after")
     def _says_how_it_is_handled(self) -> Self:
-        if (self.processing is not None) != (self.format == "cameo-consent/3"):
-            raise ValueError("processing belongs to cameo-consent/3, and that to it")
+        if (self.processing is not None) == ("processing" in self._unknown()):
+            raise ValueError("processing belongs to cameo-consent/3 and later, and they to it")
         if self.agreement is not None and self.processing is None:
             raise ValueError(f"{self.format} knows no agreement")
         return self
@@ -407,6 +410,7 @@ class ConsentRecord(BaseModel):
                 "digits": _rounded(digits),
                 "turns": _rounded(turns) if turns is not None else None,
                 "mirrored": liveness.mirrored,
+                "matches": () if self._unknown() else liveness.matches,
                 "versions": {"digits": recogniser(), "rules": _RULES},
             },
             "signature": None,
@@ -483,18 +487,20 @@ class ConsentRecord(BaseModel):
 
     def _signed_fields(self) -> dict[str, Any]:
         # A request is signed by its operator first, and by the person after that; a consent covers that too.
-        later = {"signature", "agreement"} if self.assurance == "requested" else {"signature"}
+        later = {"signature": True} | ({"agreement": True} if self.assurance == "requested" else {})
         return self.model_dump(mode="json", exclude=later | self._unknown())
 
-    def _unknown(self) -> set[str]:
-        """Fields this record's format does not have: a record of the first must not change when it is read."""
+    def _unknown(self) -> dict[str, Any]:
+        """Fields this record's format does not have: an older record must not change when it is read."""
         match self.format:
             case "cameo-consent/1":
-                return {*_SINCE_2, *_SINCE_3}
+                return {**_SINCE_2, **_SINCE_3}
             case "cameo-consent/2":
-                return set(_SINCE_3)
+                return {**_SINCE_3, **_SINCE_4}
+            case "cameo-consent/3":
+                return {**_SINCE_4}
             case _:
-                return set()
+                return {}
 
     def _asked(self) -> dict[str, Any]:
         """What the person was asked, and nothing that came later."""

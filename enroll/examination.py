@@ -13,9 +13,11 @@ from enroll.clip import Clip
 from enroll.consent import Challenge
 from enroll.encoders.base import Encoder
 from enroll.errors import KitError, NoSpeech
+from enroll.evidence import Match
 from enroll.findings import Findings
 from enroll.identity import Modality
 from enroll.liveness import Liveness, judge
+from enroll.matching import match_face, match_voice
 from enroll.sightings import watch
 from enroll.subject import Person, choose, find_people
 from enroll.sync import Agreement
@@ -75,7 +77,8 @@ def examine(
                     raise NoSpeech("whether the voice is the subject's could not be seen", hint=TRUST_HINT)
             if challenge is not None:
                 tell("judging the challenge", 0.95)
-                findings = replace(findings, liveness=_answer(findings, chosen, challenge, now or datetime.now(UTC)))
+                moment = now or datetime.now(UTC)
+                findings = replace(findings, liveness=_answer(findings, chosen, challenge, moment, encoder, scope))
         except KitError as refusal:
             findings = replace(findings, refusal=refusal)
     return findings
@@ -95,17 +98,32 @@ def _speech(findings: Findings, subject: Person, *, trusted: bool) -> Heard | No
     return subject_speech(hearing, attribution, subject.number - 1, sound, trusted=trusted)
 
 
-def _answer(findings: Findings, subject: Person, challenge: Challenge, now: datetime) -> Liveness:
-    clip, sightings = findings.clip, findings.sightings
+def _answer(
+    findings: Findings,
+    subject: Person,
+    challenge: Challenge,
+    now: datetime,
+    encoder: Encoder,
+    scope: Sequence[Modality],
+) -> Liveness:
+    clip, sightings, own = findings.clip, findings.sightings, _own_speech(findings, subject)
+
+    def likeness(begin: float, end: float) -> list[Match]:
+        found = [match_face(subject.looks, encoder, begin, end)] if "face" in scope else []
+        if findings.heard is not None and clip.sound is not None:
+            found.append(match_voice(findings.heard, clip.sound, own, begin, end))
+        return [match for match in found if match is not None]
+
     return judge(
         challenge,
         subject.head,
-        _own_speech(findings, subject),
+        own,
         clip.sound,
         sightings.cuts if sightings is not None else (),
         clip.sound_breaks,
         captured=clip.captured,
         now=now,
+        likeness=likeness,
     )
 
 

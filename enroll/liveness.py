@@ -24,10 +24,10 @@ from enroll.background import Spans
 from enroll.clip import SAMPLE_RATE
 from enroll.consent import CHALLENGE_LIFE, Challenge
 from enroll.digits import LONGEST_SECONDS, SpokenDigits, find_digits
-from enroll.evidence import CheckName, Level
+from enroll.evidence import CheckName, Level, Match
 from enroll.fields import spell
 from enroll.splices import find_splices
-from enroll.sync import Agreement, agree
+from enroll.sync import AGREES, ENOUGH_SECONDS, SOON_AGREES, Agreement, agree
 from enroll.tracking import HeadTrack
 from enroll.turns import SeenTurn, find_turns, match_turns
 
@@ -78,6 +78,7 @@ class Liveness:
         digits: seconds from the first digit to the last; None when they were not found.
         turns: those that answer the challenge; empty when they were not found.
         mirrored: whether left and right are swapped in them.
+        matches: how well the face and the voice that answered, and its mouth, fit the person who is learnt.
     """
 
     level: Level
@@ -86,6 +87,7 @@ class Liveness:
     digits: tuple[float, float] | None = None
     turns: tuple[SeenTurn, ...] = ()
     mirrored: bool = False
+    matches: tuple[Match, ...] = ()
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -107,6 +109,7 @@ def judge(
     captured: datetime | None,
     now: datetime,
     mouth: Callable[[HeadTrack, NDArray[np.float32], Spans], Agreement] = agree,
+    likeness: Callable[[float, float], Sequence[Match]] = lambda begin, end: (),
 ) -> Liveness:
     """Judges a clip against a challenge.
 
@@ -122,6 +125,7 @@ def judge(
             alone is held against the challenge's half hour.
         now: the moment that counts.
         mouth: says whether a mouth makes a voice.
+        likeness: compares the face and the voice between two seconds of the clip with those that are learnt.
     """
     captured = captured if captured is not None and captured >= _EPOCHS else None
     time = _time(challenge, captured, now)
@@ -133,21 +137,24 @@ def judge(
     asked = len(challenge.turns)
     few = plain <= asked + _EXTRA_TURNS and len(seen) <= asked + _EXTRA_TURNS + _EXTRA_NODS
     matched = match_turns(challenge.turns, seen) if few else None
+    fits = [*likeness(said.begin, said.end)] if said is not None else []
+    mouth_check, mouth_fit = _mouth(said, head, speech, sound, mouth)
     checks = (
         time,
         _picture(cuts),
         _sound(sound, speech, breaks),
         _digits(said, speech, sound),
-        _voice(said, speech),
-        _face(said, head),
-        _mouth(said, head, speech, sound, mouth),
+        _voice(said, speech, fits),
+        _face(said, head, fits),
+        mouth_check,
         _turns(matched, seen, challenge, head, said),
     )
     passed = {check.name for check in checks if check.passed}
     spoken = passed.issuperset(SPOKEN)
     level: Level = "none" if not spoken else "live" if "turns" in passed else "spoken"
     turns, mirrored = matched if matched is not None else ((), False)
-    return Liveness(level, checks, captured, (said.begin, said.end) if said else None, turns, mirrored)
+    digits = (said.begin, said.end) if said else None
+    return Liveness(level, checks, captured, digits, turns, mirrored, (*fits, *mouth_fit))
 
 
 def _time(challenge: Challenge, captured: datetime | None, now: datetime) -> Check:
@@ -197,20 +204,23 @@ def _digits(said: SpokenDigits | None, speech: Spans, sound: NDArray[np.float32]
     return Check("digits", False, f"{seconds:.1f} s of speech", "the numbers asked for were not heard in order", advice)
 
 
-def _voice(said: SpokenDigits | None, speech: Spans) -> Check:
+def _voice(said: SpokenDigits | None, speech: Spans, fits: Sequence[Match]) -> Check:
     if said is None:
         return _missing("voice", "the digits")
     spans = [(begin / SAMPLE_RATE - _VOICE_SLACK, end / SAMPLE_RATE + _VOICE_SLACK) for begin, end in speech]
     own = sum(any(begin <= (first + last) / 2 <= end for begin, end in spans) for first, last in said.words)
     found = f"{own} of {len(said.words)} digits in the voice of the person"
-    if own == len(said.words):
+    if own == len(said.words) and _same("voice", fits):
         return Check("voice", True, found)
     return Check("voice", False, found, "the numbers are said by somebody else", "say all of them yourself")
 
 
-def _face(said: SpokenDigits | None, head: HeadTrack) -> Check:
+def _face(said: SpokenDigits | None, head: HeadTrack, fits: Sequence[Match]) -> Check:
     if said is None:
         return _missing("face", "the digits")
+    if not _same("face", fits):
+        problem = "the face that says the numbers is not the one in the rest of the clip"
+        return Check("face", False, "another face", problem, "film one person, from the front, in even light")
     gap = _longest_gap(head, said.begin, said.end)
     if gap <= _GAP:
         return Check("face", True, f"in sight during the digits, lost for {gap:.2f} s at most")
@@ -224,16 +234,18 @@ def _mouth(
     speech: Spans,
     sound: NDArray[np.float32] | None,
     mouth: Callable[[HeadTrack, NDArray[np.float32], Spans], Agreement],
-) -> Check:
+) -> tuple[Check, tuple[Match, ...]]:
     if said is None or sound is None:
-        return _missing("mouth", "the digits")
+        return _missing("mouth", "the digits"), ()
     whole = mouth(head, sound, speech)
     digits = mouth(head, sound, [(round(said.begin * SAMPLE_RATE), round(said.end * SAMPLE_RATE))])
     found = f"the mouth fits the voice at {whole.score:.1f} standard deviations over {whole.seconds:.1f} s"
     if whole.verdict == "agrees" and digits.verdict != "disagrees":
-        return Check("mouth", True, found)
+        least = AGREES if whole.seconds >= ENOUGH_SECONDS else SOON_AGREES
+        fit = Match(of="mouth", by="sync", measure="deviations", score=round(whole.score, 2), threshold=least)
+        return Check("mouth", True, found), (fit,)
     advice = "film your face from the front, near and in good light, and speak in front of the camera"
-    return Check("mouth", False, found, "the mouth that is seen does not make the voice that is heard", advice)
+    return Check("mouth", False, found, "the mouth that is seen does not make the voice that is heard", advice), ()
 
 
 def _turns(
@@ -261,6 +273,10 @@ def _turns(
             problem = f"the face is out of sight for {last - first:.1f} s at {first:.1f} s"
             return Check("turns", False, found, problem, "do not turn farther than a shoulder, and stay in the picture")
     return Check("turns", True, found)
+
+
+def _same(of: str, fits: Sequence[Match]) -> bool:
+    return all(fit.holds for fit in fits if fit.of == of)
 
 
 def _missing(name: CheckName, what: str) -> Check:

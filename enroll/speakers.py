@@ -13,7 +13,7 @@ from enroll.clip import SAMPLE_RATE
 from enroll.encoders import registry
 from enroll.encoders.base import unit_rows
 
-__all__ = ["SPACE", "Speaker", "part"]
+__all__ = ["SPACE", "Speaker", "part", "same_voice"]
 
 SPACE = "ge2e-256"
 MAX_WINDOWS = 400
@@ -97,7 +97,7 @@ def _voices(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     while len(groups) > 1:
         means = unit_rows(np.stack([group.mean(0) for group in groups]))
         gap = {
-            (i, j): _limit(len(groups[i]), len(groups[j])) - float(means[i] @ means[j])
+            (i, j): same_voice(len(groups[i]), len(groups[j])) - float(means[i] @ means[j])
             for i in range(len(groups))
             for j in range(i)
         }
@@ -118,7 +118,7 @@ def _divided(vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             if len(set(labels)) < 2:
                 break
             means = unit_rows(np.stack([vectors[labels == k].mean(0) for k in (0, 1)]))
-            gap = _limit(*np.bincount(labels)) - float(means[0] @ means[1])
+            gap = same_voice(*np.bincount(labels)) - float(means[0] @ means[1])
             if gap > best:
                 best, found = gap, labels
             labels = (vectors @ means.T).argmax(1)
@@ -127,7 +127,7 @@ def _divided(vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return [*_divided(vectors[found == 0]), *_divided(vectors[found == 1])]
 
 
-def _limit(some: int, others: int) -> float:
+def same_voice(some: int, others: int) -> float:
     """The cosine of two means below which they are two voices. A mean of few windows strays farther."""
     windows, cosines = np.array(SAME_VOICE).T
     return float(np.interp(min(some, others), windows, cosines))

@@ -24,7 +24,7 @@ from enroll.sightings import Sightings
 from enroll.sync import TALKING, Agreement
 from enroll.tracking import HeadTrack, Track, head_track
 
-__all__ = ["MIN_FACE_PX", "Person", "choose", "find_people"]
+__all__ = ["MIN_FACE_PX", "SAME_FACE", "Person", "choose", "find_people"]
 
 MIN_FACE_PX = 32.0
 """A lower face says too little of a person."""
@@ -47,7 +47,8 @@ _THERE, _HARDLY = 0.5, 0.25
 # joined on their means, which scatter less; across a cut, where nothing but the face says that it is one person, only
 # when they are as near as one person on two days.
 _BREAK = 0.5
-_JOIN, _JOIN_OVER_A_CUT = 0.45, 0.36
+SAME_FACE, _SAME_OVER_A_CUT = 0.45, 0.36
+"""Distances of two means in ``dlib-resnet-128`` up to which they are one face: within a clip, and across a cut."""
 _LEAST_PROBES, _MOST_PROBES, _PROBE_SECONDS = 2, 6, 2.5
 _PROBE_YAW, _PROBE_PITCH = 40.0, 25.0
 _MAX_PROBED_TRACKS = 24
@@ -271,7 +272,7 @@ def _closest(groups: list[list[_Part]], cuts: Sequence[float]) -> tuple[int, int
         for j in range(i + 1, len(groups)):
             distance = float(np.linalg.norm(_mean(one) - _mean(groups[j])))
             together = {k.index for a in one for k in a.certain} & {k.index for b in groups[j] for k in b.certain}
-            near = _JOIN if _takes(one, cuts) & _takes(groups[j], cuts) else _JOIN_OVER_A_CUT
+            near = SAME_FACE if _takes(one, cuts) & _takes(groups[j], cuts) else _SAME_OVER_A_CUT
             if distance < near and len(together) < 2 and (best is None or distance < best[0]):
                 best = distance, (i, j)
     return best[1] if best else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from enroll.consent import ConsentRecord
-from enroll.evidence import CheckName
+from enroll.evidence import CheckName, Match
 from enroll.findings import Findings
 from enroll.identity import Identity
 from enroll.subject import Person
@@ -191,7 +191,13 @@ def terms(consent: ConsentRecord) -> list[Fact]:
     if consent.evidence is not None:
         rests = ", ".join(consent.evidence.checks)
         facts.append(("Rests on", f"{rests}; judged {consent.evidence.judged:%Y-%m-%d %H:%M} UTC"))
+        facts += [(f"The {match.of} fits", _fit(match)) for match in consent.evidence.matches]
     return [*facts, ("Record", consent.consent_id)]
+
+
+def _fit(match: Match) -> str:
+    asked = "at most" if match.measure == "distance" else "at least"
+    return f"{match.measure} {match.score:g}, {asked} {match.threshold:g} ({match.by})"
 
 
 def kept(identity: Identity) -> list[Fact]:

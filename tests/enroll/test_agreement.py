@@ -104,7 +104,7 @@ def test_records_of_older_formats_hold_as_they_were(number: int) -> None:
         with pytest.raises(ConsentInvalid, match="no consent record"):
             ConsentRecord.from_json(json.dumps(older | extra))
     with pytest.raises(ConsentInvalid, match="processing belongs to"):
-        ConsentRecord.from_json(json.dumps(older | {"format": "cameo-consent/3"}))
+        ConsentRecord.from_json(json.dumps(older | {"format": "cameo-consent/4"}))
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_missing_and_folder_and_impossible(tmp_path: Path) -> None:
     ("field", "value"),
     [
         ("extra", 1),
-        ("format", "cameo-consent/4"),
+        ("format", "cameo-consent/5"),
         ("retention_days", "30"),
         ("retention_days", -1),
         ("created", "2026-11-03T09:00:00+00:00"),

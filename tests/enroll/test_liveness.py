@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from cameo.synth.voices import Voice, mouth_track, speak
 from enroll.consent import Challenge, ConsentRecord
 from enroll.errors import ChallengeFailed, ConsentInvalid
+from enroll.evidence import Match
 from enroll.liveness import Liveness, judge
 from enroll.tracking import HeadTrack
 from tests.enroll.talkers import FPS, RATE, draw_head
@@ -140,6 +142,14 @@ def test_digits_that_somebody_else_says() -> None:
     assert take.judged().level == "none"
 
 
+@pytest.mark.parametrize("of", ["face", "voice"])
+def test_digits_by_a_face_or_a_voice_that_is_not_the_one_learnt(of: Any) -> None:
+    far = Match(of=of, by="some-space", measure="cosine", score=0.4, threshold=0.8)
+    answer = Take().judged(likeness=lambda begin, end: [far])
+    assert answer.level == "none" and failed(answer) == {of}
+    assert far in answer.matches
+
+
 def test_a_still_picture_with_a_voice() -> None:
     take = Take(turns=())
     take.head = replace(take.head, mouths=np.repeat(take.head.mouths[:1], len(take.head), axis=0))
@@ -199,6 +209,7 @@ class TestTheRecord:
         assert (record.assurance, record.capture) == ("live", "upload")
         assert record.evidence is not None
         assert set(record.evidence.checks) == {check.name for check in honest.checks}
+        assert [match.of for match in record.evidence.matches] == ["mouth"]
         record.verify(now=NOW, trusted={key.thumbprint()})
 
     def test_never_claims_more(self, request_: ConsentRecord, key: OKPKey) -> None:
@@ -207,6 +218,20 @@ class TestTheRecord:
         raised = spoken.to_json().replace('"assurance": "spoken"', '"assurance": "live"')
         with pytest.raises(ConsentInvalid):
             ConsentRecord.from_json(raised).verify(now=NOW)
+
+    def test_a_request_of_an_older_format_stays_as_it_was_signed(self, key: OKPKey, honest: Liveness) -> None:
+        fields = json.loads(ConsentRecord.new(name="Ada", handle="ada", now=NOW).to_json())
+        older = ConsentRecord.from_json(json.dumps(fields | {"format": "cameo-consent/3"})).agree(key)
+        record = older.fulfil(honest, clip_sha256="0" * 64, key=key, now=NOW)
+        assert record.evidence is not None and not record.evidence.matches
+        assert "matches" not in record.to_json()
+        read = ConsentRecord.from_json(record.to_json())
+        read.verify(now=NOW)
+        assert read.subject_key == key.thumbprint()
+        later = json.loads(record.to_json())
+        later["evidence"]["matches"] = [match.model_dump() for match in honest.matches]
+        with pytest.raises(ConsentInvalid, match="knows no matches"):
+            ConsentRecord.from_json(json.dumps(later))
 
     def test_a_failed_challenge_makes_no_consent(self, request_: ConsentRecord, key: OKPKey) -> None:
         with pytest.raises(ChallengeFailed, match="digits") as caught:
