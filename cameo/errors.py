@@ -7,7 +7,9 @@
        ├─ InputRefused                                    3   the input cannot serve; nothing was stored
        │  ├─ PromptInvalid      bad_input
        │  ├─ CertificateInvalid bad_input
+       │  ├─ GrantInvalid       grant_invalid
        │  ├─ PackageInvalid     package_invalid
+       │  ├─ SignerInvalid      signer_invalid
        │  ├─ StatusListInvalid  status_list_invalid
        │  ├─ ProofInvalid       bad_input
        │  └─ HandleTaken        handle_taken
@@ -41,6 +43,7 @@ __all__ = [
     "CertificateInvalid",
     "ChallengeUsed",
     "EnrollmentRefused",
+    "GrantInvalid",
     "HandleTaken",
     "InputRefused",
     "NotPermitted",
@@ -50,6 +53,7 @@ __all__ = [
     "ProofInvalid",
     "Revoked",
     "RuleBroken",
+    "SignerInvalid",
     "StatusListInvalid",
     "StatusListNotInForce",
     "StatusListRolledBack",
@@ -88,6 +92,18 @@ class PromptInvalid(InputRefused):
 
 class CertificateInvalid(InputRefused):
     """This is no deletion certificate, or not one anybody here trusts."""
+
+
+class GrantInvalid(InputRefused):
+    """This is no grant, not one of the home that the person comes from, or not one for here and now."""
+
+    code = "grant_invalid"
+
+
+class SignerInvalid(InputRefused):
+    """This is no certificate that scenes can be signed with, or its time is over."""
+
+    code = "signer_invalid"
 
 
 class StatusListInvalid(InputRefused):

@@ -32,7 +32,7 @@ from cameo.script import bare, parse
 from cameo.status import StatusList, StatusReader, list_id_of
 from cameo.status.document import GREATEST_AGE
 from cameo.targets import check_target, write_small
-from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, Vault
+from cameo.vault import CastEntry, Certificate, History, Lease, LedgerHead, Permission, SceneRole, SignedGrant, Vault
 from cameo.vault.backup import people_in
 from cameo.vault.checking import Shown, check_evidence, read_checkpoint
 from cameo.vault.duplicates import with_guard
@@ -45,7 +45,7 @@ from enroll.signature import thumbprint
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
-    from cameo.marks import Authority, CastAssertion
+    from cameo.marks import Authority, CastAssertion, Signer
     from enroll.evidence import Capture
     from enroll.findings import Findings
     from enroll.identity import Identity
@@ -95,11 +95,12 @@ class Studio:
         return Vault(self.home, database=self._database, blobs=self._blobs)
 
     @cached_property
-    def authority(self) -> Authority:
-        """Who signs this home's scenes; ``authority.root`` is what others must trust to see them as Trusted."""
-        from cameo.marks import Authority
+    def signer(self) -> Signer:
+        """Who signs this home's scenes, and whose scenes are trusted here."""
+        from cameo.marks import Signer
 
-        return Authority.derive(urlsafe_b64decode(str(self.vault.operator.as_dict(private=True)["d"]).encode()))
+        secret = urlsafe_b64decode(str(self.vault.operator.as_dict(private=True)["d"]).encode())
+        return Signer(self.home, secret, self.vault)
 
     def new_consent(
         self,
@@ -239,6 +240,27 @@ class Studio:
     ) -> CastEntry:
         """Let a user put this person into scenes: so many, until then, for that; see ``Vault.allow``."""
         return self.vault.allow(bare(handle), user, uses=uses, scenes=scenes, until=until)
+
+    def issue_grant(
+        self,
+        handle: str,
+        out: str | os.PathLike[str],
+        *,
+        user: str,
+        audience: str,
+        uses: Iterable[Use] = (),
+        scenes: int | None = None,
+        until: datetime | None = None,
+    ) -> SignedGrant:
+        """What a user may do with this person, signed for another home and written to a file; see ``Vault.issue``."""
+        check_target(out)
+        grant = self.vault.issue(bare(handle), user, audience, uses=uses, scenes=scenes, until=until)
+        grant.save(Path(out))
+        return grant
+
+    def accept_grant(self, path: str | os.PathLike[str]) -> CastEntry:
+        """Take such a grant in the home it is for; see ``Vault.accept``."""
+        return self.vault.accept(SignedGrant.load(Path(path)))
 
     def deny(self, handle: str, *, user: str) -> CastEntry:
         """Take that back."""
@@ -460,6 +482,7 @@ class Studio:
         Raises:
             PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
             UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired, RuleBroken: refused.
+            SignerInvalid: the certificate that scenes are signed with is over.
             WeightsMissing: the model is not on this machine.
         """
 
@@ -469,6 +492,7 @@ class Studio:
         _require_within("seconds", seconds, 0.0, _LONGEST)
         _require_within("identity scale", identity_scale, 0.0, _STRONGEST)
         _require_within("seed", seed, 0, 2**63 - 1)
+        authority = self.signer.authority  # now, and not when all is drawn
         with ExitStack() as stack:
             leases = [
                 stack.enter_context(self.vault.lease(role.handle, user=user, prompt=prompt)) for role in script.cast
@@ -506,7 +530,7 @@ class Studio:
 
             def seal(plain: Path, marked: Path) -> None:
                 nonlocal digest
-                digest = self._sign(plain, marked, leases, model=backbone.name, seed=seed)
+                digest = self._sign(plain, marked, leases, authority, model=backbone.name, seed=seed)
                 self.vault.record_scene(
                     sha256=digest,
                     path=target,
@@ -553,7 +577,7 @@ class Studio:
         with scene.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         record = self.vault.find_scene(digest)
-        manifest = read(scene, trusted=(self.authority.root,))
+        manifest = read(scene, trusted=self.signer.roots)
         if record is not None:
             return CheckResult(scene, digest, record.cast, "record", manifest)
         if manifest.cast is not None and manifest.state == "Trusted":
@@ -600,7 +624,9 @@ class Studio:
                     f"while the scene was made: {refusal.message}; it is not written", hint=refusal.hint
                 ) from None
 
-    def _sign(self, plain: Path, marked: Path, leases: Sequence[Lease], *, model: str, seed: int) -> str:
+    def _sign(
+        self, plain: Path, marked: Path, leases: Sequence[Lease], authority: Authority, *, model: str, seed: int
+    ) -> str:
         from cameo.marks import StatusEntry, cast_assertion, embed
 
         people = {lease.identity_id: lease.consent_id for lease in leases}
@@ -612,7 +638,7 @@ class Studio:
         # A path says where on this machine a model lies; the world need not know.
         name = Path(model).name if Path(model).is_dir() else model
         cast = cast_assertion(people, model=name, seed=seed, statuses=statuses)
-        embed(plain, marked, cast, self.authority, version=__version__)
+        embed(plain, marked, cast, authority, version=__version__)
         with marked.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
 

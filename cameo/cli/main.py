@@ -9,7 +9,21 @@ from collections.abc import Sequence
 import typer
 
 from cameo import __version__
-from cameo.cli import consent, copies, interrupts, log, moving, people, permissions, scenes, status, tools, weights
+from cameo.cli import (
+    consent,
+    copies,
+    grants,
+    interrupts,
+    keys,
+    log,
+    moving,
+    people,
+    permissions,
+    scenes,
+    status,
+    tools,
+    weights,
+)
 from cameo.cli.entry import main
 from cameo.cli.terminal import Answer, debugging, print_answer, print_failure
 from enroll.errors import KitError
@@ -30,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-for module in (consent, people, permissions, status, moving, copies, scenes, log, tools, weights):
+for module in (consent, people, permissions, grants, status, moving, copies, scenes, log, keys, tools, weights):
     module.register(app)
 
 

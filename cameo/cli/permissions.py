@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cameo.cli.options import Command, Handle, User, split
+from cameo.cli.options import Command, Handle, Until, User, end_of, split, use_of
 from cameo.cli.terminal import Answer, count, plain
 from cameo.errors import PermissionDenied, UsageError
 from cameo.rules import TOPICS
 from cameo.script import bare
 from cameo.studio import Studio
 from cameo.vault import CastEntry, SceneRecord, Terms
-from enroll.consent import Use
 
-__all__ = ["limits", "register"]
+__all__ = ["limits", "register", "told_grants"]
 
 Purpose = Annotated[str, typer.Option("--use", metavar="USE", help="generate, personalize or evaluate.")]
-_USES: tuple[Use, ...] = get_args(Use)
 
 
 def register(root: typer.Typer) -> None:
@@ -38,19 +35,18 @@ def allow(
     scenes: Annotated[
         int | None, typer.Option("--scenes", min=1, help="How many scenes. Any number if left out.")
     ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option("--until", metavar="DATE", help="Last day, such as 2026-12-31 (UTC), or days from now: 30d."),
-    ] = None,
+    until: Until = None,
 ) -> Answer:
     """Let a user put this person into scenes, in place of what they were allowed before."""
-    ends = _end(until) if until is not None else None
-    return _grants(Studio().allow(handle, user=user, uses=[_use(one) for one in split(use)], scenes=scenes, until=ends))
+    ends = end_of(until) if until is not None else None
+    return told_grants(
+        Studio().allow(handle, user=user, uses=[use_of(one) for one in split(use)], scenes=scenes, until=ends)
+    )
 
 
 def deny(handle: Handle, user: User) -> Answer:
     """Take that back."""
-    return _grants(Studio().deny(handle, user=user))
+    return told_grants(Studio().deny(handle, user=user))
 
 
 def may(
@@ -62,7 +58,7 @@ def may(
     ] = None,
 ) -> Answer:
     """Whether a user may use this person now. Makes nothing, opens nobody. Exit status 4 if not."""
-    found = Studio().may(handle, user=user, purpose=_use(use), prompt=prompt)
+    found = Studio().may(handle, user=user, purpose=use_of(use), prompt=prompt)
     name = bare(handle)
     payload = {"handle": name, "user": user, "use": use, **found.model_dump(mode="json")}
     if not found.allowed:
@@ -129,7 +125,8 @@ def _limit(terms: Terms) -> str:
     return f"{terms.principal}: {', '.join(said)}"
 
 
-def _grants(entry: CastEntry) -> Answer:
+def told_grants(entry: CastEntry) -> Answer:
+    """Who may use a person now."""
     payload = {
         "handle": entry.handle,
         "grants": list(entry.grants),
@@ -156,21 +153,3 @@ def _told(scene: SceneRecord) -> tuple[str, str, str]:
     detail: Any = scene.detail
     there = "" if Path(detail.path).is_file() else " (not there)"
     return plain(detail.user), plain(Path(detail.path).name) + there, plain(detail.prompt)
-
-
-def _use(word: str) -> Use:
-    for use in _USES:
-        if word == use:
-            return use
-    raise UsageError(f"{word[:40]!r} is no use", hint=f"one of {', '.join(_USES)}")
-
-
-def _end(text: str) -> datetime:
-    """The end of the day that was named, or the moment so many days from now."""
-    if text.endswith("d") and text[:-1].isdecimal() and len(text) <= 5:
-        return datetime.now(UTC) + timedelta(days=int(text[:-1]))
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is no day", hint="such as 2026-12-31, or 30d for thirty days") from None
-    return datetime.combine(day, time(23, 59, 59), UTC)

@@ -1,7 +1,8 @@
-"""Who signs the scenes of this home: a root certificate of its own, and one leaf under it.
+"""Who signs the scenes of a home, unless its operator brought a certificate (``certificates``): a root certificate of
+its own, and one leaf under it.
 
 A development authority. Another machine sees that a scene is whole and who signed it, but trusts it only if the root
-was handed over (``Authority.root``); a house with a certificate from a C2PA trust list uses that one instead.
+was handed over (``Authority.root``).
 
 Nothing of it is stored. Both keys come from the operator's key by HKDF, Ed25519 signs deterministically (RFC 8032), and
 dates and serial numbers are fixed: the same operator has the same certificates at any time.
@@ -30,15 +31,21 @@ class Authority:
     """What signing a scene takes.
 
     Attributes:
-        key: the leaf's Ed25519 private key, PKCS#8 PEM. Secret.
+        key: the leaf's private key, PKCS#8 PEM. Secret.
         leaf: the leaf certificate, PEM; its key usage and extended key usage are those the C2PA 2.1 specification
             asks of a signing credential.
         root: the certificate to trust, PEM.
+        between: those that lead from the leaf to the root, PEM, in this order; empty where the root signed the leaf.
+        algorithm: as C2PA names it, ``ed25519``, ``es256`` ….
+        development: whether this home made it itself.
     """
 
     key: str
     leaf: str
     root: str
+    between: str = ""
+    algorithm: str = "ed25519"
+    development: bool = True
 
     def __repr__(self) -> str:
         return "Authority(…)"
@@ -46,7 +53,7 @@ class Authority:
     @property
     def chain(self) -> str:
         """Leaf first, PEM."""
-        return self.leaf + self.root
+        return self.leaf + self.between + self.root
 
     @classmethod
     def derive(cls, secret: bytes) -> Authority:

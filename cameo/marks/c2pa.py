@@ -10,10 +10,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Final, Literal
 
 import c2pa
+import cv2
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cameo.marks.authority import Authority
@@ -28,6 +31,7 @@ __all__ = [
     "cast_assertion",
     "embed",
     "read",
+    "try_signing",
 ]
 
 CAST_LABEL = "org.cameo-kit.cast"
@@ -36,8 +40,9 @@ State = Literal["Trusted", "Valid", "Invalid", "absent"]
 """C2PA's own words: Trusted (whole, signer trusted here), Valid (whole, signer unknown here), Invalid (changed since);
 absent where there is no manifest at all."""
 
-_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_FORMAT = "video/mp4"
+_SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_FORMAT: Final = "video/mp4"
+_TRIAL_FORMAT: Final = "image/png"
 
 
 class _Model(BaseModel):
@@ -132,24 +137,29 @@ def embed(source: Path, target: Path, cast: CastAssertion, authority: Authority,
     manifest = {
         "claim_generator_info": [{"name": "Cameo", "version": version}],
         "assertions": [
-            {
-                "label": "c2pa.actions",
-                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": _SOURCE_TYPE}]},
-            },
+            _created(),
             {"label": CAST_LABEL, "data": cast.model_dump(mode="json", exclude_none=True)},
         ],
     }
-    info = c2pa.C2paSignerInfo("ed25519", authority.chain.encode(), authority.key.encode(), None)
-    with (
-        c2pa.Context.from_dict(_settings(authority.root), signer=c2pa.Signer.from_info(info)) as context,
-        c2pa.Builder(manifest, context) as builder,
-        source.open("rb") as plain,
-        target.open("w+b") as marked,
-    ):
-        builder.sign(_FORMAT, plain, marked)
+    with source.open("rb") as plain, target.open("w+b") as marked:
+        _sign(manifest, authority, _FORMAT, plain, marked)
     found = read(target, trusted=(authority.root,))
     if found.state != "Trusted" or found.cast != cast:
         raise RuntimeError(f"the manifest just written reads back as {found.state}: {', '.join(found.problems)}")
+
+
+def try_signing(authority: Authority) -> Manifest:
+    """What a picture of one grey pixel says when it was signed: whether scenes could be.
+
+    Raises:
+        c2pa.C2paError: the library does not sign with this certificate.
+    """
+    _, pixel = cv2.imencode(".png", np.full((1, 1, 3), 128, np.uint8))
+    marked = BytesIO()
+    manifest = {"claim_generator_info": [{"name": "Cameo"}], "assertions": [_created()]}
+    _sign(manifest, authority, _TRIAL_FORMAT, BytesIO(pixel.tobytes()), marked)
+    marked.seek(0)
+    return _read(_TRIAL_FORMAT, marked, (authority.root,))
 
 
 def read(path: Path, *, trusted: tuple[str, ...] = ()) -> Manifest:
@@ -159,15 +169,34 @@ def read(path: Path, *, trusted: tuple[str, ...] = ()) -> Manifest:
         path: the file.
         trusted: root certificates, PEM.
     """
-    with c2pa.Context.from_dict(_settings(*trusted)) as context, path.open("rb") as file:
+    with path.open("rb") as file:
+        return _read(_FORMAT, file, trusted)
+
+
+def _sign(manifest: dict[str, Any], authority: Authority, kind: str, plain: IO[bytes], marked: IO[bytes]) -> None:
+    info = c2pa.C2paSignerInfo(authority.algorithm, authority.chain.encode(), authority.key.encode(), None)
+    with (
+        c2pa.Context.from_dict(_settings(authority.root), signer=c2pa.Signer.from_info(info)) as context,
+        c2pa.Builder(manifest, context) as builder,
+    ):
+        builder.sign(kind, plain, marked)
+
+
+def _read(kind: str, file: IO[bytes], trusted: tuple[str, ...]) -> Manifest:
+    with c2pa.Context.from_dict(_settings(*trusted)) as context:
         try:
-            with c2pa.Reader(_FORMAT, file, context=context) as reader:
+            with c2pa.Reader(kind, file, context=context) as reader:
                 return _manifest(json.loads(reader.json()))
         except c2pa.C2paError.ManifestNotFound:
             return Manifest(state="absent")
         except c2pa.C2paError as error:
             # The manifest store itself is broken: the library gives up before it has a state to report.
             return Manifest(state="Invalid", problems=(str(error).split(":")[0],))
+
+
+def _created() -> dict[str, Any]:
+    actions = [{"action": "c2pa.created", "digitalSourceType": _SOURCE_TYPE}]
+    return {"label": "c2pa.actions", "data": {"actions": actions}}
 
 
 def _manifest(store: dict[str, Any]) -> Manifest:

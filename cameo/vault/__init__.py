@@ -3,6 +3,7 @@
 from cameo.vault.certificate import Certificate
 from cameo.vault.entries import CastEntry, History, LedgerHead, Permission, SceneRecord, SceneRole, Terms
 from cameo.vault.lease import Lease
+from cameo.vault.signed_grant import SignedGrant
 from cameo.vault.store import Vault
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Permission",
     "SceneRecord",
     "SceneRole",
+    "SignedGrant",
     "Terms",
     "Vault",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from cameo.status import StatusReader
 from cameo.status.document import Standing
 from cameo.vault.blobs import Blobs
+from cameo.vault.cipher import Context
 from cameo.vault.database import Database
 from cameo.vault.duplicates import Duplicates
 from cameo.vault.ledger import Ledger
@@ -52,6 +53,14 @@ class Core:
     def trusted(self) -> frozenset[str]:
         """Thumbprints of those whose signature on a consent counts here."""
         return frozenset({thumbprint(self.operator)})
+
+    def seal(self, plaintext: bytes, kind: str) -> bytes:
+        """For another secret of this home that is kept beside the vault."""
+        return self._secrets.master.seal(plaintext, Context(self._secrets.vault_id, "", kind))
+
+    def unseal(self, sealed: bytes, kind: str) -> bytes:
+        """The inverse. Raises StoreDamaged when this vault did not seal it as that."""
+        return self._secrets.master.open(sealed, Context(self._secrets.vault_id, "", kind))
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

@@ -116,7 +116,8 @@ class Terms(BaseModel):
         uses: what for; empty for all that the person consented to.
         scenes: how many may be made on it; None for any number.
         until: UTC, when it ends; None: with the consent.
-        made: scenes made on it so far.
+        made: scenes made on it so far; of a limited one also those that were signed away to other homes.
+        given: when it was given, UTC; None in those given before that was kept.
     """
 
     model_config = _FROZEN
@@ -127,6 +128,7 @@ class Terms(BaseModel):
     scenes: int | None = Field(default=None, ge=1)
     until: Moment | None = None
     made: int = Field(default=0, ge=0)
+    given: Moment | None = None
 
     @property
     def left(self) -> int | None:

@@ -2,9 +2,11 @@
 
 The owner always may; anyone else by name, or as everyone. A no by name beats everyone.
 
-A grant narrows what the person consented to and never widens it. Users name themselves on the command line of the
-machine the vault is on: grants keep honest people apart. Whoever can read the vault's folder and its master key is the
-operator, and no grant stands in their way.
+A grant narrows what the person consented to and never widens it. Where a person is a guest, it narrows what the home
+they come from allowed there, in their package or in a signed grant (``signed_grant``), and never widens that.
+
+Users name themselves on the command line of the machine the vault is on: grants keep honest people apart. Whoever can
+read the vault's folder and its master key is the operator, and no grant stands in their way.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ __all__ = [
     "read_grants",
     "require_granted",
     "require_narrower",
+    "require_within",
     "ruling",
     "set_grant",
     "spend",
@@ -72,6 +75,26 @@ def require_narrower(terms: Terms, consent: ConsentRecord) -> None:
         raise UsageError(
             f"a grant until {spell(terms.until)} does not lie within the consent of @{consent.handle}",
             hint=f"it ends {spell(consent.valid_until)}",
+        )
+
+
+def require_within(terms: Terms, grants: Mapping[str, Terms], handle: str) -> None:
+    """Of somebody from another home: whether a grant stays within what that home allowed.
+
+    Raises:
+        PermissionDenied: it reaches beyond.
+    """
+    given = ruling(grants, terms.principal)
+    if (
+        given is None
+        or not given.allowed
+        or (given.uses and not (terms.uses and set(terms.uses) <= set(given.uses)))
+        or (given.left is not None and (terms.scenes is None or terms.scenes > given.left))
+        or (given.until is not None and (terms.until is None or terms.until > given.until))
+    ):
+        raise PermissionDenied(
+            f"@{handle} was enrolled in another home, which has not allowed that here",
+            hint="ask that home for a grant: cameo grant issue",
         )
 
 
@@ -123,10 +146,10 @@ def require_granted(
     return terms
 
 
-def spend(session: Session, master: MasterKey, owner: Owner, terms: Terms) -> None:
-    """Count one scene made on a grant."""
+def spend(session: Session, master: MasterKey, owner: Owner, terms: Terms, scenes: int = 1) -> None:
+    """Count scenes made on a grant."""
     if terms.principal != OWNER:
-        set_grant(session, master, owner, terms.model_copy(update={"made": terms.made + 1}))
+        set_grant(session, master, owner, terms.model_copy(update={"made": terms.made + scenes}))
 
 
 def standing(grants: Iterable[Terms], now: datetime) -> tuple[str, ...]:

@@ -38,6 +38,8 @@ Event = Literal[
     "unscene",
     "allow",
     "deny",
+    "issue",
+    "accept",
     "forbid",
     "lift",
     "suspend",
