@@ -225,10 +225,15 @@ def _opaque(salt: str, identity_id: str) -> str:
 
 
 def _settings(*roots: str) -> dict[str, Any]:
-    """Nothing is fetched: neither remote manifests nor revocation lists."""
+    """Nothing is fetched: neither remote manifests nor revocation lists. What is signed is read back by us, once."""
     settings: dict[str, Any] = {
         "version": 1,
-        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+        "verify": {
+            "verify_trust": True,
+            "verify_after_sign": False,
+            "remote_manifest_fetch": False,
+            "ocsp_fetch": False,
+        },
         "builder": {"thumbnail": {"enabled": False}},
     }
     if roots:
