@@ -1,10 +1,11 @@
-"""What a scene's fingerprint survives, and how rarely strangers' scenes are taken for each other.
+"""What a scene's fingerprint and watermarks survive, and how rarely strangers' scenes are taken for each other.
 
     python -m benchmarks.fingerprint [--scenes 12]
 
 Scenes are made by nano of somebody made up: the same few prompts with different seeds, which is the hardest case, for
-they look alike. Printed: for each way to change a copy, how many are still found, and the largest distance; then the
-distances of scenes from other scenes.
+they look alike. Printed: for each way to change a copy, how many are still found by fingerprint, by it without the
+sound, and by watermark, and the largest distance; then the distances of scenes from other scenes, and how many files
+that were never marked are taken for marked ones.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
 
@@ -24,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cameo.demo import CLIP
+from cameo.marks import watermarks
 from cameo.marks.fingerprint import Fingerprint, fingerprint_file
 from cameo.studio import Studio
+from cameo.vault import Vault
 
 Frames = list[NDArray[np.uint8]]
 Change = Callable[[Frames], Frames]
@@ -136,10 +140,11 @@ def main() -> None:
 
         kept = {path: fingerprint_of(np.stack(read(path)[0]), read(path)[1], 16000) for path in made}
         print(
-            "| a copy that was | found | without its sound | picture, worst | sound, worst |\n|---|---:|---:|---:|---:|"
+            "| a copy that was | found | without its sound | by watermark | picture, worst | sound, worst |\n"
+            "|---|---:|---:|---:|---:|---:|"
         )
         for name, (change, how) in CHANGES.items():
-            row(name, kept, lambda path, c=change, h=how: altered(path, home, c, h))  # type: ignore[misc]
+            row(name, kept, studio.vault, lambda path, c=change, h=how: altered(path, home, c, h))  # type: ignore[misc]
         apart = [(a, b, kept[a].picture_distance(must(fingerprint_file(b)))) for a, b in permutations(made, 2)]
         sounds = [kept[a].sound_distance(must(fingerprint_file(b))) or 0.0 for a, b, _ in apart]
         wrong = sum(kept[a].matches(must(fingerprint_file(b))) for a, b, _ in apart)
@@ -148,25 +153,40 @@ def main() -> None:
             f"\nOf {len(apart)} pairs of different scenes {wrong} are taken for one. Pictures differ by "
             f"{min(distances):.2f} to {max(distances):.2f}, sounds by {min(sounds):.2f} to {max(sounds):.2f}."
         )
+        os.environ["CAMEO_WATERMARK"] = "off"
+        plain = [studio.generate(PROMPTS[0], out=home / f"plain-{n}.mp4", seed=n).path for n in range(words.scenes)]
+        taken = sum(carried(studio.vault, path) is not None for path in plain)
+        print(f"\nOf {len(plain)} scenes without a watermark {taken} are taken for one with.")
 
 
-def altered(path: Path, folder: Path, change: Change, how: dict[str, float]) -> Fingerprint:
+def altered(path: Path, folder: Path, change: Change, how: dict[str, float]) -> Path:
     frames, sound, rate = read(path)
     if "fps" not in how and change is CHANGES["second half alone"][0]:
         sound = sound[len(sound) // 2 :]
-    target = folder / "altered.mp4"
-    write(target, change(frames), sound, rate, **how)  # type: ignore[arg-type]
-    return must(fingerprint_file(target))
+    return write(folder / f"altered-{path.name}", change(frames), sound, rate, **how)  # type: ignore[arg-type]
 
 
-def row(name: str, kept: dict[Path, Fingerprint], copy: Callable[[Path], Fingerprint]) -> None:
-    copies = {path: copy(path) for path in kept}
+def row(name: str, kept: dict[Path, Fingerprint], vault: Vault, copy: Callable[[Path], Path]) -> None:
+    files = {path: copy(path) for path in kept}
+    copies = {path: must(fingerprint_file(file)) for path, file in files.items()}
+    marked = sum(carried(vault, file) == digest(path) for path, file in files.items())
     found = sum(kept[path].matches(asked) for path, asked in copies.items())
     picture = max(kept[path].picture_distance(asked) for path, asked in copies.items())
     sounds = [kept[path].sound_distance(asked) for path, asked in copies.items()]
     sound = "" if None in sounds else f"{max(s for s in sounds if s is not None):.2f}"
     silent = sum(kept[path].matches(replace(asked, sound=asked.sound[:0])) for path, asked in copies.items())
-    print(f"| {name} | {found} of {len(kept)} | {silent} of {len(kept)} | {picture:.2f} | {sound} |", flush=True)
+    of = f"of {len(kept)}"
+    print(f"| {name} | {found} {of} | {silent} {of} | {marked} {of} | {picture:.2f} | {sound} |", flush=True)
+
+
+def carried(vault: Vault, file: Path) -> str | None:
+    """The digest of the scene whose watermarks a file carries."""
+    found = vault.find_marked(watermarks.read(file))
+    return found.sha256 if found is not None else None
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def must(found: Fingerprint | None) -> Fingerprint:

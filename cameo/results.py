@@ -68,17 +68,17 @@ class CheckResult:
         path: absolute.
         sha256: hex digest of the file.
         cast: who is in it, as they stand now; empty when nothing is known.
-        found_by: ``record``: this very file was made here. ``manifest``: its manifest is whole and signed here.
-            ``likeness``: it looks or sounds like a scene that was made here. ``claim``: its manifest says so, but was
-            changed or is signed by a stranger. None: nothing was found.
+        found_by: ``record``: this very file was made here. ``manifest``: its manifest is whole and its signer trusted
+            here. ``watermark``: it carries that of a scene that was made here. ``likeness``: it looks or sounds like
+            one. ``claim``: its manifest says so, but was changed or is signed by a stranger. None: nothing was found.
         manifest: see ``cameo.marks.Manifest``.
-        original: hex digest of the scene it is like, where ``found_by`` is ``likeness``.
+        original: hex digest of the scene it is like, where ``found_by`` is ``watermark`` or ``likeness``.
     """
 
     path: Path
     sha256: str
     cast: tuple[SceneRole, ...]
-    found_by: Literal["record", "manifest", "likeness", "claim"] | None
+    found_by: Literal["record", "manifest", "watermark", "likeness", "claim"] | None
     manifest: Manifest
     original: str | None = None
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import file_digest
@@ -522,11 +524,15 @@ class Studio:
             finished = time.perf_counter()
             digest = ""
 
+            from cameo.marks import watermarks
             from cameo.marks.fingerprint import fingerprint_of
             from cameo.marks.label import label, wanted
             from cameo.scene import write_scene
 
-            frames = label(made.frames) if wanted() else made.frames
+            secret = secrets.token_bytes(watermarks.SECRET_BYTES) if watermarks.used() else b""
+            frames, sound = label(made.frames) if wanted() else made.frames, made.sound
+            if secret:
+                frames, sound = watermarks.embed(frames, sound, made.sample_rate, secret)
 
             def seal(plain: Path, marked: Path) -> None:
                 nonlocal digest
@@ -539,10 +545,10 @@ class Studio:
                     prompt=prompt,
                     model=backbone.name,
                     seed=seed,
-                    fingerprint=fingerprint_of(frames, made.sound, made.sample_rate),
+                    fingerprint=replace(fingerprint_of(frames, sound, made.sample_rate), secret=secret),
                 )
 
-            info = write_scene(target, frames, made.sound, made.fps, made.sample_rate, mark=seal)
+            info = write_scene(target, frames, sound, made.fps, made.sample_rate, mark=seal)
         tell("done", 1.0)
         written = time.perf_counter()
         return SceneResult(
@@ -570,7 +576,7 @@ class Studio:
         Raises:
             InputRefused: there is no such file, or it is no video.
         """
-        from cameo.marks import read
+        from cameo.marks import read, watermarks
         from cameo.marks.fingerprint import fingerprint_file
 
         scene = _video(Path(path))
@@ -582,6 +588,9 @@ class Studio:
             return CheckResult(scene, digest, record.cast, "record", manifest)
         if manifest.cast is not None and manifest.state == "Trusted":
             return CheckResult(scene, digest, self._cast(manifest.cast), "manifest", manifest)
+        carried = self.vault.find_marked(watermarks.read(scene))
+        if carried is not None:
+            return CheckResult(scene, digest, carried.cast, "watermark", manifest, carried.sha256)
         asked = fingerprint_file(scene)
         like = self.vault.find_like(asked) if asked is not None else None
         if like is not None:

@@ -60,7 +60,8 @@ def check(
     found = Studio().check(scene)
     how = {
         "record": "This file was made here.",
-        "manifest": "Its manifest is whole and signed here, but this very file is not recorded.",
+        "manifest": "Its manifest is whole and its signer trusted here, but this very file is not recorded.",
+        "watermark": "It carries the watermark of a scene that was made here; its other marks are gone or changed.",
         "likeness": "It looks or sounds like a scene that was made here; its own marks are gone or changed.",
         "claim": "Its manifest was changed or is not from here; take what it says as a claim.",
         None: "Nothing is known of it.",

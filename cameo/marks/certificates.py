@@ -207,9 +207,7 @@ def _require_signer(leaf: x509.Certificate) -> None:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         purposes = list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except (x509.ExtensionNotFound, ValueError):
-        raise SignerInvalid(
-            "the certificate does not say what it is for", hint="ask for C2PA claim signing"
-        ) from None
+        raise SignerInvalid("the certificate does not say what it is for", hint="ask for C2PA claim signing") from None
     if _is_authority(leaf) or not usage.digital_signature:
         raise SignerInvalid("the certificate is not for signatures", hint="key usage: digital signature")
     if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes or not set(_PURPOSES) & set(purposes):

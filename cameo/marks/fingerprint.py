@@ -16,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +23,16 @@ from safetensors.numpy import load, save
 from scipy.fft import dctn
 from scipy.signal import resample_poly, stft
 
+from cameo.marks.signals import SECONDS, pictures_of, sound_of, trimmed
+
 __all__ = ["Fingerprint", "fingerprint_file", "fingerprint_of"]
 
-_STILLS, _ASKED = 4, 24
+_STILLS = 4
 _EDGE, _LOW = 64, 16
 # Windows as shares of the frame, at nine places each, and the whole.
 _WINDOWS: Final = (0.9, 0.8, 0.7)
 _RATE, _FRAME, _HOP = 8000, 2048, 128
 _BANDS: Final = np.geomspace(300, 2800, 34)
-_MOST_SECONDS = 60
 # Share of the bits that differ, below which two are the same; see docs/marks.md for how they were chosen.
 _SAME_PICTURE, _SAME_SOUND, _OTHER_SOUND = 0.25, 0.33, 0.4
 # Moments that must be compared: 1.3 s.
@@ -48,18 +48,22 @@ class Fingerprint:
     Attributes:
         pictures: uint8, shape (K, W, 32): K stills that show something, W windows each, the whole frame first.
         sound: uint8, shape (T, 4); T is 0 where it is silent.
+        secret: of its watermarks (``cameo.marks.watermarks``), 32 bytes; empty where it has none, and of a copy.
     """
 
     pictures: NDArray[np.uint8]
     sound: NDArray[np.uint8]
+    secret: bytes = b""
 
     def to_bytes(self) -> bytes:
-        return save({"pictures": np.ascontiguousarray(self.pictures), "sound": np.ascontiguousarray(self.sound)})
+        tensors = {"pictures": self.pictures, "sound": self.sound, "secret": np.frombuffer(self.secret, np.uint8)}
+        return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         tensors = load(data)
-        return cls(tensors["pictures"], tensors["sound"])
+        secret = tensors.get("secret")  # absent in fingerprints from before there were watermarks
+        return cls(tensors["pictures"], tensors["sound"], b"" if secret is None else secret.tobytes())
 
     def picture_distance(self, asked: Fingerprint) -> float:
         """Share of the bits, 0 to 1, by which the stills of a copy differ from the nearest of these; the median over
@@ -103,10 +107,10 @@ def fingerprint_of(frames: NDArray[np.uint8], sound: NDArray[np.float32], sample
 
 def fingerprint_file(path: Path) -> Fingerprint | None:
     """Of a file to be asked about: its stills whole and mirrored, black borders off; None where it holds no picture."""
-    stills = [_trimmed(grey) for grey in _stills(path)]
+    stills = [_grey(trimmed(picture)) for picture in pictures_of(path)]
     if not stills:
         return None
-    return Fingerprint(_hashes([[still, still[:, ::-1]] for still in stills]), _sound(*_heard(path)))
+    return Fingerprint(_hashes([[still, still[:, ::-1]] for still in stills]), _sound(*sound_of(path)))
 
 
 def _hashes(stills: Sequence[Sequence[NDArray[np.float32]]]) -> NDArray[np.uint8]:
@@ -143,49 +147,8 @@ def _grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def _trimmed(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without the black bars a player or a platform put around it."""
-    lit = grey > 24
-    rows, columns = np.flatnonzero(lit.mean(1) > 0.02), np.flatnonzero(lit.mean(0) > 0.02)
-    if len(rows) < grey.shape[0] // 4 or len(columns) < grey.shape[1] // 4:
-        return grey
-    return grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _stills(path: Path) -> list[NDArray[np.float32]]:
-    """At most ``_ASKED``, evenly over the first minute."""
-    found: list[NDArray[np.float32]] = []
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            return found
-        stream = container.streams.video[0]
-        length = min(_MOST_SECONDS, float(container.duration or 0) / av.time_base or 2.0)
-        step, due = length / _ASKED, 0.0
-        for frame in container.decode(stream):
-            second = frame.time or 0.0
-            if second > _MOST_SECONDS or len(found) >= _ASKED:
-                break
-            if second >= due:
-                found.append(_grey(frame.to_ndarray(format="rgb24")))
-                due = second + step
-    return found
-
-
-def _heard(path: Path) -> tuple[NDArray[np.float32], int]:
-    parts: list[NDArray[np.float32]] = []
-    with av.open(str(path)) as container:
-        if not container.streams.audio:
-            return np.zeros(0, np.float32), _RATE
-        to_mono = av.AudioResampler(format="fltp", layout="mono", rate=16_000)
-        for frame in container.decode(container.streams.audio[0]):
-            parts += [block.to_ndarray()[0] for block in to_mono.resample(frame)]
-            if sum(map(len, parts)) > _MOST_SECONDS * 16_000:
-                break
-    return np.concatenate([np.zeros(0, np.float32), *parts]), 16_000
-
-
 def _sound(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.uint8]:
-    mono: NDArray[Any] = np.atleast_2d(sound).mean(0)[: _MOST_SECONDS * sample_rate]
+    mono: NDArray[Any] = np.atleast_2d(sound).mean(0)[: SECONDS * sample_rate]
     if mono.size < sample_rate // 2 or float(np.abs(mono).max()) < _SILENT:
         return np.zeros((0, 4), np.uint8)
     mono = resample_poly(mono, _RATE, sample_rate)

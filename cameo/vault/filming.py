@@ -22,6 +22,7 @@ from enroll.consent import Use
 
 if TYPE_CHECKING:
     from cameo.marks.fingerprint import Fingerprint
+    from cameo.marks.watermarks import Said
 
 __all__ = ["Filming"]
 
@@ -88,6 +89,12 @@ class Filming(Core):
         """The scene of which a file looks and sounds like a copy; None when it is none of this vault's."""
         with self._reading() as session:
             scene = self._likenesses.find(session, asked)
+            return self._scene_record(session, scene) if scene is not None else None
+
+    def find_marked(self, said: Said) -> SceneRecord | None:
+        """The scene whose watermarks a file carries; None when they are none of this vault's."""
+        with self._reading() as session:
+            scene = self._likenesses.find_marked(session, said)
             return self._scene_record(session, scene) if scene is not None else None
 
     def history(self, handle: str) -> History:
