@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cameo.errors import ProofInvalid, StoreDamaged, UnknownHandle, UsageError
 from cameo.log.checkpoint import Checkpoint
 from cameo.log.folder import export
-from cameo.log.merkle import Growing, Node, consistency_path, inclusion_path, leaf_hash, root_of
+from cameo.log.merkle import EMPTY, Growing, Node, Read, consistency_path, inclusion_path, leaf_hash, root_of
 from cameo.log.proof import Growth, Inclusion
 from cameo.vault.ledger import Ledger, entry_of, read_nodes
 from cameo.vault.line import Opening
@@ -21,6 +21,9 @@ from cameo.vault.schema import IdentityRow, LedgerRow, Meta, Tombstone
 __all__ = ["export_ledger", "last_line_of", "prove_growth", "prove_line", "says_of"]
 
 _AT_A_TIME: Final = 1000
+_A_FEW: Final = 20
+
+_Made = TypeVar("_Made")
 
 
 def prove_line(session: Session, ledger: Ledger, seq: int) -> Inclusion:
@@ -34,7 +37,7 @@ def prove_line(session: Session, ledger: Ledger, seq: int) -> Inclusion:
     row = session.get(LedgerRow, seq) if 1 <= seq <= signed.size else None
     if row is None:
         raise UsageError(f"the ledger has no line {seq}", hint=f"its lines are 1 to {signed.size}")
-    path = inclusion_path(seq - 1, signed.size, _reader(session))
+    path = _read_at_once(session, lambda read: inclusion_path(seq - 1, signed.size, read))
     proof = Inclusion(entry_of(row), seq - 1, path, _note(session))
     _hold(proof, ledger)
     return proof
@@ -51,11 +54,11 @@ def prove_growth(session: Session, ledger: Ledger, since: int | Checkpoint) -> G
     size = since if isinstance(since, int) else since.size
     if not 0 <= size <= signed.size:
         raise UsageError(f"the ledger has {signed.size} lines, it cannot have grown from {size}")
-    read = _reader(session)
-    old_root = root_of(size, read)
+    old_root = _read_at_once(session, lambda read: root_of(size, read))
     if isinstance(since, Checkpoint) and since.root != old_root:
         raise StoreDamaged(f"the ledger's first {size} lines are not those of the checkpoint of that size")
-    proof = Growth(size, old_root, consistency_path(size, signed.size, read), _note(session))
+    path = _read_at_once(session, lambda read: consistency_path(size, signed.size, read))
+    proof = Growth(size, old_root, path, _note(session))
     _hold(proof, ledger)
     return proof
 
@@ -87,8 +90,8 @@ def last_line_of(session: Session, person: IdentityRow | Tombstone) -> int:
         UnknownHandle: there is none.
     """
     if isinstance(person, Tombstone):
-        found = [seq for event in ("purged", "revoke") for seq, _ in says_of(session, event, person.identity_id)]
-        seq = found[0] if found else None
+        found = (seq for event in ("purged", "revoke") for seq, _ in says_of(session, event, person.identity_id))
+        seq = next(found, None)
     else:
         theirs = select(LedgerRow.seq).where(LedgerRow.identity_id == person.identity_id)
         seq = session.scalar(theirs.order_by(LedgerRow.seq.desc()).limit(1))
@@ -97,18 +100,17 @@ def last_line_of(session: Session, person: IdentityRow | Tombstone) -> int:
     return seq
 
 
-def says_of(session: Session, event: str, identity_id: str) -> list[tuple[int, Opening]]:
-    """The lines of an event without an owner that are about an identity, with what opens them; the last first."""
+def says_of(session: Session, event: str, identity_id: str) -> Iterator[tuple[int, Opening]]:
+    """The lines of an event without an owner that are about an identity, with what opens them; the last first. Who has
+    just left is found at once, whoever left before them."""
     rows = select(LedgerRow.seq, LedgerRow.opening).where(LedgerRow.event == event, LedgerRow.identity_id.is_(None))
-    found = []
-    for seq, content in session.execute(rows.order_by(LedgerRow.seq.desc())):
+    for seq, content in session.execute(rows.order_by(LedgerRow.seq.desc()).execution_options(yield_per=_A_FEW)):
         try:
             opening = Opening.from_bytes(content or b"")
         except ValueError:
             continue
         if opening.detail.get("identity_id") == identity_id:
-            found.append((seq, opening))
-    return found
+            yield seq, opening
 
 
 def _hold(proof: Inclusion | Growth, ledger: Ledger) -> None:
@@ -123,5 +125,13 @@ def _note(session: Session) -> bytes:
     return session.get_one(Meta, 1).head.encode()
 
 
-def _reader(session: Session) -> Callable[[Node], bytes]:
-    return lambda node: read_nodes(session, [node])[node]
+def _read_at_once(session: Session, walk: Callable[[Read], _Made]) -> _Made:
+    """Walk the tree twice: for the nodes that are asked for, and, all of them read in one go, for what they make."""
+    asked: list[Node] = []
+
+    def ask(node: Node) -> bytes:
+        asked.append(node)
+        return EMPTY
+
+    walk(ask)
+    return walk(read_nodes(session, asked).__getitem__)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Final, Literal
 from uuid import uuid4
 
@@ -158,7 +159,7 @@ def _proofs(session: Session, ledger: Ledger, identity_id: str) -> tuple[Logged,
     lines: list[Logged] = []
     with suppress(StoreDamaged):
         for event in _STEPS:
-            for seq, opening in says_of(session, event, identity_id)[:1]:
+            for seq, opening in islice(says_of(session, event, identity_id), 1):
                 proof = prove_line(session, ledger, seq).to_bytes().decode()
                 lines.append(Logged(event=event, salt=encode64(opening.salt), proof=proof))
     return tuple(lines) if len(lines) == len(_STEPS) else ()

@@ -181,7 +181,8 @@ def test_an_export_names_nobody_and_says_all(vault, ada, tmp_path, scan) -> None
     assert verify_folder(tmp_path / "tiles", vault.log_key) == checkpoint
     assert origin == vault.log_key.name
     written = b"".join(scan.files(tmp_path / "tiles").values())
-    for word in (b"ada", b"Ada", b"carol", ada[0].identity_id.encode(), ada[1].consent_id.encode()):
+    # Three letters alone are in a digest now and then.
+    for word in (b'"ada"', b"Augusta", b"carol", ada[0].identity_id.encode(), ada[1].consent_id.encode()):
         assert word not in written
     vault.lease("ada").close()
     assert vault.export_log(tmp_path / "tiles").size == 3
