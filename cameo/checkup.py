@@ -31,6 +31,7 @@ def checkup() -> dict[str, Any]:
         **_places(),
         "encoders": _encoders(),
         "models": _models(),
+        "watermarks": _watermarks(),
         "codecs": {name: _can_encode(codec) for name, codec in _CODECS.items()},
     }
 
@@ -101,6 +102,14 @@ def _models() -> list[dict[str, Any]]:
         }
         for model in found
     ]
+
+
+def _watermarks() -> dict[str, bool]:
+    """Those that can be made here, and whether they go into scenes."""
+    from cameo.marks import watermarks
+
+    wished = {mark.name for mark in watermarks.used()}
+    return {mark.name: mark.name in wished for mark in watermarks.installed()}
 
 
 def _keystore() -> str:

@@ -112,6 +112,7 @@ def doctor() -> Answer:
         f"  {row['space']}: {row['licence']}{'; in ' + plain(row['path']) if row['present'] else ''}"
         for row in report["encoders"]
     ]
+    marks = ", ".join(f"{name}{'' if used else ' (not used)'}" for name, used in report["watermarks"].items())
     codecs = ", ".join(f"{name} {'yes' if there else 'NO'}" for name, there in report["codecs"].items())
     return Answer(
         report,
@@ -121,6 +122,7 @@ def doctor() -> Answer:
             f"database {_told(report['database'])}",
             f"blobs    {_told(report['blobs'])}",
             f"codecs   {codecs}",
+            f"marks    C2PA, label, fingerprint; watermarks: {marks}",
             "",
             encoders,
             *unused,
