@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,11 +22,14 @@ from enroll.signature import sign
 
 __all__ = ["Certificate", "Destroyed", "Kept", "Logged"]
 
+# A signature is over what was read: a number in quotes must not read as that number.
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True)
+
 
 class Destroyed(BaseModel):
     """How many of each were destroyed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     keys: int = Field(ge=0)
     blobs: int = Field(ge=0)
@@ -45,7 +48,7 @@ class Kept(BaseModel):
         what: the same in words, for whoever reads the certificate.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     sketches: int = Field(ge=1)
     what: str = (
@@ -64,7 +67,7 @@ class Logged(BaseModel):
         proof: that the line is in the ledger, whole, in the format of ``cameo.log.proof``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     event: Literal["revoke", "purged"]
     salt: str
@@ -86,7 +89,7 @@ class Certificate(BaseModel):
         signature: see ``enroll.signature``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _STRICT
 
     # Format 1 knew neither sketches nor a wish to stay away, 2 no proofs: the ledger was a chain then.
     format: Literal["cameo-deletion/1", "cameo-deletion/2", "cameo-deletion/3"] = "cameo-deletion/3"

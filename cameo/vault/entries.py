@@ -32,6 +32,8 @@ Status = Literal["active", "suspended", "expired", "revoked"]
 RoleStatus = Literal["in_force", "suspended", "expired", "revoked", "unknown"]
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+# Of what stands in documents that are signed: a number in quotes must not read as that number.
+_SIGNED = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class EmbeddingSummary(BaseModel):
@@ -119,7 +121,7 @@ class Terms(BaseModel):
         made: scenes made on it so far.
     """
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
     principal: str
     allowed: bool
@@ -258,7 +260,7 @@ class Permission(BaseModel):
 class LedgerHead(BaseModel):
     """How many lines the ledger has, and the root of the Merkle tree over them (hex)."""
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
     size: int
     root: str
@@ -267,7 +269,7 @@ class LedgerHead(BaseModel):
 class ChainHead(BaseModel):
     """The same of a ledger that was a chain still, as it stands in certificates of that time: its last link (hex)."""
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
     size: int
     head: str

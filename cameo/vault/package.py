@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cameo.errors import PackageInvalid
 from cameo.vault.entries import Terms
 from enroll.consent import ConsentRecord
-from enroll.documents import signer_of
+from enroll.documents import parse, signer_of
 from enroll.fields import Moment
 from enroll.signature import sign
 
@@ -54,7 +54,7 @@ class Head(BaseModel):
         signature: of the home it comes from; see ``enroll.signature``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format: Literal["cameo-package/1"] = "cameo-package/1"
     exported: Moment
@@ -132,7 +132,16 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     try:
         opened = jwe.decrypt_compact(content.strip(), _key(passphrase), registry=_Registry(algorithms=_ALGORITHMS))
         inside = opened.plaintext or b""
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, AssertionError):
+    except (
+        JoseError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        AssertionError,
+    ):
         # The header is anybody's JSON: what the parsers below it stumble over is theirs to choose.
         raise PackageInvalid(
             "this opens no package: another passphrase, a changed file, or none at all", hint="check both"
@@ -141,7 +150,7 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     if not 0 < length <= min(_HEAD_BYTES, len(inside) - 4):
         raise PackageInvalid("the package's head does not fit")
     try:
-        return Head.model_validate_json(inside[4 : 4 + length]), inside[4 + length :]
+        return parse(Head, inside[4 : 4 + length]), inside[4 + length :]
     except ValidationError as error:
         raise PackageInvalid(f"the package's head does not fit: {error.error_count()} fields") from None
 
