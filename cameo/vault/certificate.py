@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cameo.errors import CertificateInvalid
 from cameo.log.checkpoint import Checkpoint
@@ -105,6 +105,15 @@ class Certificate(BaseModel):
     ledger: LedgerHead | ChainHead | None
     logged: tuple[Logged, ...] = ()
     signature: str | None = None
+
+    @model_validator(mode="after")
+    def _knows_what_it_says(self) -> Self:
+        # What a format does not know, its signature does not cover.
+        if self.format == "cameo-deletion/1" and (self.kept is not None or self.destroyed.sketches):
+            raise ValueError("cameo-deletion/1 knows no sketches")
+        if self.format != "cameo-deletion/3" and self.logged:
+            raise ValueError(f"{self.format} knows no proofs")
+        return self
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

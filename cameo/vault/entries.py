@@ -123,7 +123,7 @@ class Terms(BaseModel):
 
     model_config = _SIGNED
 
-    principal: str
+    principal: str = Field(pattern=r"^(owner|everyone|user:[A-Za-z0-9][A-Za-z0-9._@-]{0,63})$")
     allowed: bool
     uses: tuple[Use, ...] = ()
     scenes: int | None = Field(default=None, ge=1)

@@ -17,9 +17,10 @@ from typing import Any, Final, Literal, Self
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, OKPKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from cameo.errors import PackageInvalid
+from cameo.errors import PackageInvalid, UsageError
+from cameo.rules import rule
 from cameo.vault.entries import Terms
 from enroll.consent import ConsentRecord
 from enroll.documents import parse, signer_of
@@ -65,6 +66,18 @@ class Head(BaseModel):
     rules: tuple[str, ...] = Field(max_length=256)
     identity_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     signature: str | None = Field(default=None, max_length=1024)
+
+    @field_validator("rules")
+    @classmethod
+    def _as_they_are_kept(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for words in rules:
+            try:
+                kept = rule(words)
+            except UsageError as error:
+                raise ValueError(error.message) from None
+            if kept != words:
+                raise ValueError("a rule is in small letters and single blanks, without never before it")
+        return rules
 
     @classmethod
     def of(

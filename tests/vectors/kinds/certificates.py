@@ -91,10 +91,10 @@ def book() -> Book:
         "ledger": {"size": 15, "head": seed("chain").hex()},
     }
     del bare["logged"]
-    alone.valid("of format 2, with the head of a chain", flags=("Older",), document=signed(bare))
+    second = alone.valid("of format 2, with the head of a chain", flags=("Older",), document=signed(bare))
     first = {name: value for name, value in bare.items() if name not in ("kept",)} | {"format": "cameo-deletion/1"}
     first["destroyed"] = {name: value for name, value in first["destroyed"].items() if name != "sketches"}
-    alone.valid("of format 1", flags=("Older",), document=signed(first))
+    oldest = alone.valid("of format 1", flags=("Older",), document=signed(first))
     without = certificate() | {"ledger": None, "logged": []}
     damaged = alone.valid("of a ledger that was damaged, without proofs", document=signed(without))
 
@@ -135,6 +135,10 @@ def book() -> Book:
         respelled = changed(good, path, value)
         no(f"signed with a number in {path}, shown with another spelling of it", "Respelled", document=respelled)
     no("a member more", "Malformed", document=signed(certificate() | {"remark": "x"}))
+    kept = {"sketches": 1, "what": "A sketch."}
+    no("of format 1, with something kept", "Changed", oldest, document=signed(first) | {"kept": kept})
+    no("of format 1, with sketches", "Changed", oldest, document=changed(signed(first), "destroyed", bare["destroyed"]))
+    no("of format 2, with proofs", "Malformed", second, document=signed(bare) | {"logged": certificate()["logged"]})
     whole = text(good)
     no("half of the file", "Truncated", text=whole[: len(whole) // 2])
     no("a member twice", "Malformed", text=whole.replace('"keys": 1', '"keys": 9, "keys": 1', 1))

@@ -160,6 +160,8 @@ def book() -> Book:
         ("grants.0.scenes", 0, "a grant of no scenes"),
         ("grants.0.allowed", "yes", "a grant that says yes in words"),
         ("grants.0.uses", ["sell"], "a grant of an unknown use"),
+        ("grants.0.principal", "group:all", "a grant to nobody who can be named"),
+        ("rules", ["!"], "a rule without a word"),
         ("identity_sha256", "00", "a short hash"),
     ):
         resealed(comment, "Malformed", inside(changed(unsigned, path, value), content))
