@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from tests.vectors.kinds import statuses
 from tests.vectors.kinds.consents import NOW, attested, signed, text
 from tests.vectors.kinds.grants import terms
 
-__all__ = ["WORDS", "book", "head", "identity", "inside"]
+__all__ = ["WORDS", "book", "head", "identity", "inside", "stored"]
 
 WORDS: Final = "correct horse battery staple"
 _INVALID: Final = "package_invalid"
@@ -22,8 +23,7 @@ _INDEX: Final = 42
 
 
 def identity(**how: Any) -> bytes:
-    """One that was learnt from nobody, sixteen samples of a ramp, as safetensors written by hand: the library writes
-    its metadata in another order every time."""
+    """One that was learnt from nobody, sixteen samples of a ramp. ``how``: members over the right ones."""
     told = {
         "identity_id": "5d0f7c1e-9b2a-4c3d-8e4f-60718293a4b5",
         "consent_id": attested()["consent_id"],
@@ -42,14 +42,20 @@ def identity(**how: Any) -> bytes:
         "embeddings": {},
         "crops": [],
     }
-    samples = struct.pack("<16f", *(n / 16 for n in range(16)))
-    header = {
-        "__metadata__": {"format": "cameo-identity/1", "identity": json.dumps(told | how)},
-        "speech": {"dtype": "F32", "shape": [16], "data_offsets": [0, len(samples)]},
-    }
+    return stored(told | how, {"speech": ("F32", [16], struct.pack("<16f", *(n / 16 for n in range(16))))})
+
+
+def stored(told: Json, tensors: Mapping[str, tuple[str, list[int], bytes]]) -> bytes:
+    """Safetensors written by hand: the library writes its metadata in another order every time. ``tensors``: kind,
+    shape and bytes by name."""
+    header: Json = {"__metadata__": {"format": "cameo-identity/1", "identity": json.dumps(told)}}
+    body = b""
+    for name, (kind, shape, content) in tensors.items():
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(body), len(body) + len(content)]}
+        body += content
     words = json.dumps(header).encode()
     words += b" " * (-len(words) % 8)
-    return len(words).to_bytes(8, "little") + words + samples
+    return len(words).to_bytes(8, "little") + words + body
 
 
 def head(content: bytes, consent: str | None = None) -> Json:
