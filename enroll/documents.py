@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, LiteralString, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -20,6 +20,7 @@ from enroll.signature import SignatureBroken, verify
 __all__ = ["MAX_BYTES", "load", "parse", "save", "signer_of"]
 
 MAX_BYTES: Final = 64 * 1024
+_MOST_PARTS: Final = 64 * 1024
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -30,8 +31,11 @@ def parse(model: type[_Document], content: str | bytes) -> _Document:
     Of two members with one name RFC 8259 leaves open which counts: two readers of one signed file could see two.
 
     Raises:
-        ValidationError: it is no such JSON, or not these fields.
+        ValidationError: it is no such JSON, or not these fields, or has more than ``_MOST_PARTS`` parts: each costs
+            some forty times what it takes in the file.
     """
+    if _parts(content) > _MOST_PARTS:
+        raise _refusal("parts", "more members and elements than a document has", ())
     document = model.model_validate_json(content)
     # What pydantic has read is JSON of bounded depth. Its numbers were looked at there.
     json.loads(content, object_pairs_hook=_once_each, parse_int=str, parse_float=str)
@@ -42,9 +46,20 @@ def _once_each(members: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for name, _ in members:
         if name in seen:
-            twice = PydanticCustomError("twice", "a member of this name is there twice")
-            raise ValidationError.from_exception_data("JSON", [InitErrorDetails(type=twice, loc=(name,), input=None)])
+            raise _refusal("twice", "a member of this name is there twice", (name,))
         seen.add(name)
+
+
+def _parts(content: str | bytes) -> int:
+    """Of JSON, about how many members and elements; what stands in texts counts too."""
+    if isinstance(content, str):
+        return sum(map(content.count, ",[{"))
+    return sum(map(content.count, (b",", b"[", b"{")))
+
+
+def _refusal(kind: Literal["parts", "twice"], message: LiteralString, where: tuple[str, ...]) -> ValidationError:
+    details = InitErrorDetails(type=PydanticCustomError(kind, message), loc=where, input=None)
+    return ValidationError.from_exception_data("JSON", [details])
 
 
 def load(

@@ -32,8 +32,8 @@ _HOSTILE: Final[tuple[Any, ...]] = (
     True,
     False,
     "",
-    [],
-    Members(),
+    Raw("[]"),
+    Raw("{}"),
     *(0, 1, -1, 2**31, 2**53, 2**63, 2**64),
     *map(Raw, ("1e0", "1.0", "-0", "-0.0", "1e400", "-1e-400", "NaN", "Infinity", "01", "1.7976931348623157e308")),
     Raw("9" * 400),
@@ -45,12 +45,13 @@ _HOSTILE: Final[tuple[Any, ...]] = (
     "\u202eada",
     "a\u0301",
     "x" * 100_000,
-    ["x"] * 1000,
+    Raw("[" + "0," * 1000 + "0]"),
     "2026-11-03T24:00:00Z",
     "0001-01-01T00:00:00Z",
     "9999-12-31T23:59:59Z",
     "../../etc/passwd",
 )
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _NUMBERS: Final = (b"0", b"-1", b"00", b"+1", b"4294967296", b"9223372036854775808", b"9" * 400, "١".encode(), b"1e3")
 
 
@@ -66,7 +67,7 @@ def spelled(tree: Any) -> str:
         return "{" + ",".join(f"{spelled(name)}:{spelled(value)}" for name, value in tree) + "}"
     if isinstance(tree, list):
         return "[" + ",".join(map(spelled, tree)) + "]"
-    return json.dumps(tree, ensure_ascii=False)
+    return _ENCODER.encode(tree)
 
 
 def changed_json(chance: Random, text: str | bytes, other: str | bytes) -> Any:

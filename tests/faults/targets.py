@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from random import Random
 from typing import Any, Final
 
 from joserfc.jwk import OKPKey
+from pydantic import BaseModel
 
 from cameo.errors import InputRefused
 from cameo.log.checkpoint import Checkpoint
@@ -76,7 +77,7 @@ def _consent(folder: Path) -> Target:
         assert ConsentRecord.from_json(record.to_json()) == record
         # A request can be agreed to by anybody, until it is attested.
         later = {"signature", "agreement"} if record.assurance == "requested" else {"signature"}
-        return record.model_dump_json(exclude=later)
+        return _said(record, later)
 
     def sign(document: Json) -> Json:
         return consents.signed(consents.agreed(document) if document.get("agreement") else document)
@@ -90,7 +91,7 @@ def _receipt(folder: Path) -> Target:
         (path := folder / "receipt").write_bytes(content)
         receipt = Receipt.load(path)
         receipt.verify(_TRUSTED)
-        return receipt.model_dump_json(exclude={"signature"})
+        return _said(receipt)
 
     return Target("receipt", _valid("receipt"), read, _json, partial(_signed_again, receipts.signed))
 
@@ -100,7 +101,7 @@ def _status_list(folder: Path) -> Target:
         found = StatusList.from_json(content)
         found.verify(_TRUSTED)
         found.require_in_force(_NOW)
-        return found.model_dump_json(exclude={"signature"}), found.standing(statuses.GONE)
+        return _said(found), found.standing(statuses.GONE)
 
     return Target("status-list", _valid("status-list"), read, _json, partial(_signed_again, statuses.signed))
 
@@ -201,7 +202,7 @@ def _certificate(folder: Path) -> Target:
         certificate.verify(_TRUSTED)
         if certificate.logged:
             check_evidence(path, _VERIFIER)
-        return certificate.model_dump_json(exclude={"signature"})
+        return _said(certificate)
 
     return Target("certificate", _valid("certificate"), read, _json, partial(_signed_again, certificates.signed))
 
@@ -224,7 +225,7 @@ def _package(folder: Path) -> Target:
     def read(content: bytes) -> object:
         head, identity = open_package(content, packages.WORDS)
         head.require_whole(identity, _TRUSTED)
-        return head.model_dump_json(exclude={"signature"})
+        return _said(head)
 
     def changed(chance: Random, content: bytes, other: bytes) -> bytes:
         if chance.random() < 0.5:
@@ -360,6 +361,11 @@ def _valid(kind: str) -> list[bytes]:
 
 def _valid_files() -> list[dict[str, str]]:
     return [inputs["files"] for inputs in _valid_inputs("tiles")]
+
+
+def _said(document: BaseModel, later: Collection[str] = ("signature",)) -> str:
+    """In whatever order."""
+    return json.dumps(document.model_dump(mode="json", exclude=set(later)), sort_keys=True)
 
 
 def _text(tree: Any) -> bytes:

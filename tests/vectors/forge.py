@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
@@ -46,11 +47,11 @@ class Key:
 
     name: str
 
-    @property
+    @cached_property
     def private(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(seed(self.name))
 
-    @property
+    @cached_property
     def public(self) -> bytes:
         return self.private.public_key().public_bytes_raw()
 
