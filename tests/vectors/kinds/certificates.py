@@ -124,7 +124,7 @@ def book() -> Book:
     )
     no("to somebody who trusts another", "Replayed", document=good, trusted=[OTHER.jwk])
     for path, value, comment in (
-        ("format", "cameo-deletion/4", "a format that does not exist"),
+        ("format", "cameo-deletion/99", "a format that does not exist"),
         ("destroyed.keys", -1, "fewer keys than none"),
         ("destroyed.keys", "1", "a number in quotes"),
         ("ledger.size", "15", "the ledger's size in quotes"),

@@ -253,7 +253,7 @@ def _forms(group: Group, base: int) -> None:
         group.invalid(comment, _INVALID, flag, source=source, document=signed(document))
 
     for path, value, comment in (
-        ("format", "cameo-consent/4", "a format that does not exist"),
+        ("format", "cameo-consent/99", "a format that does not exist"),
         ("consent_id", "7F9B4A52-3C1D-4E6F-8A90-1B2C3D4E5F60", "an id in capitals"),
         ("name", "Ada\u202eelpmaxE", "a name that reads backwards"),
         ("name", "Ada\nExample", "a name of two lines"),

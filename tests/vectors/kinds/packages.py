@@ -159,7 +159,7 @@ def book() -> Book:
     )
     resealed("an identity cut short", "Truncated", inside(unsigned, content[:-1]))
     for path, value, comment in (
-        ("format", "cameo-package/2", "a format that does not exist"),
+        ("format", "cameo-package/99", "a format that does not exist"),
         ("status_index", "42", "a number in quotes"),
         ("status_index", 2**31, "a place beyond every list"),
         ("issuer", "somebody", "an issuer that is no thumbprint"),

@@ -93,7 +93,7 @@ def book() -> Book:
         "to somebody who trusts another", _INVALID, "Replayed", source=base, document=good, trusted=[OTHER.jwk]
     )
     for path, value, comment in (
-        ("metadata.schema_version", "cameo-receipt/2", "a format that does not exist"),
+        ("metadata.schema_version", "cameo-receipt/99", "a format that does not exist"),
         ("metadata.status_index", -1, "a place before the first"),
         ("metadata.status_index", "94567", "a number in quotes"),
         ("pii_processing.sensitive", False, "not sensitive"),
