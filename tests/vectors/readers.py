@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,8 +87,8 @@ def _narrows(inputs: Inputs, folder: Path) -> None:
 def _status(inputs: Inputs, folder: Path) -> None:
     for known in inputs["known"]:
         (path := folder / "known").write_text(json.dumps(known))
-        then = datetime.fromisoformat(known["validFrom"])
-        StatusReader(folder / "status", _trusted(inputs), clock=lambda then=then: then).accept(StatusList.load(path))
+        then = partial(datetime.fromisoformat, known["validFrom"])
+        StatusReader(folder / "status", _trusted(inputs), clock=then).accept(StatusList.load(path))
     offered = StatusList.load(_file(inputs, folder))
     held = StatusReader(folder / "status", _trusted(inputs), clock=lambda: _now(inputs)).accept(offered)
     if "index" in inputs and held.standing(inputs["index"]) != inputs["standing"]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from enroll.errors import KitError
-from tests.vectors.book import FLAGS, SCHEMA
+from tests.vectors.book import FLAGS, SCHEMA, Book
 from tests.vectors.judge import grown, included, is_checkpoint, is_log, signed_by_one_of
 from tests.vectors.make import BOOKS, FOLDER, spelled
 from tests.vectors.readers import content_of, inputs_of, read, write_files
@@ -52,7 +52,7 @@ def test_there_are_many_and_most_must_fail() -> None:
 
 
 @pytest.mark.parametrize("make", BOOKS, ids=lambda make: f"{make.__module__.split('.')[-1]}.{make.__name__}")
-def test_the_files_are_what_the_generator_writes(make) -> None:
+def test_the_files_are_what_the_generator_writes(make: Callable[[], Book]) -> None:
     book = make()
     assert (FOLDER / f"{book.kind}.json").read_text() == spelled(book)
 

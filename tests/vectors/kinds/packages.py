@@ -158,7 +158,7 @@ def book() -> Book:
         inside(whole | {"consent": text(signed(attested() | {"name": "Eve"}))}, content, None),
     )
     resealed("an identity cut short", "Truncated", inside(unsigned, content[:-1]))
-    for path, value, comment in (
+    malformed: tuple[tuple[str, Any, str], ...] = (
         ("format", "cameo-package/99", "a format that does not exist"),
         ("status_index", "42", "a number in quotes"),
         ("status_index", 2**31, "a place beyond every list"),
@@ -169,7 +169,8 @@ def book() -> Book:
         ("grants.0.principal", "group:all", "a grant to nobody who can be named"),
         ("rules", ["!"], "a rule without a word"),
         ("identity_sha256", "00", "a short hash"),
-    ):
+    )
+    for path, value, comment in malformed:
         resealed(comment, "Malformed", inside(changed(unsigned, path, value), content))
     for path, value in (("status_index", "42"), ("grants.0.scenes", "3"), ("grants.0.allowed", "true")):
         respelled = inside(changed(whole, path, value), content, None)
