@@ -212,6 +212,12 @@ def book() -> Book:
     holding(
         "more than the consent covers", "Beyond", "consent_invalid", consent=signed(attested() | {"scope": ["face"]})
     )
+    holding(
+        "a consent that forbids what is no word",
+        "Malformed",
+        "consent_invalid",
+        consent=signed(changed(attested(), "processing.forbidden", ["!"])),
+    )
     good_consent = text(signed(attested()))
     resealed("a consent cut short", "Truncated", inside(head(content, good_consent[:-9]), content), "consent_invalid")
 
