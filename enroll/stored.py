@@ -104,7 +104,7 @@ def from_bytes(blob: bytes) -> Identity:
     try:
         tensors = load(blob)
         length = int.from_bytes(blob[:8], "little")
-        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__", {})
+        metadata = json.loads(blob[8 : 8 + length]).get("__metadata__") or {}
     # A kind of number that numpy does not have is a KeyError to the library.
     except (SafetensorError, ValueError, KeyError) as error:
         raise BadInput("this is not a stored identity") from error

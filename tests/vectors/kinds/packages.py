@@ -194,6 +194,7 @@ def book() -> Book:
         content.replace(b"cameo-identity/1", b"cameo-identity/9"),
     )
     holding("an identity without its coverage", "Malformed", "bad_input", content.replace(b"coverage", b"covarage"))
+    holding("an identity whose metadata is null", "Malformed", "bad_input", _without_metadata(content))
     holding("the identity of another handle", "Swapped", "consent_invalid", identity(handle="eve"))
     holding(
         "the identity of another consent",
@@ -253,6 +254,13 @@ def book() -> Book:
     no("to a home that trusts another", "Replayed", trusted=[OTHER.jwk])
     no("taken in already", "Replayed", error="handle_taken", taken=[b64(good)])
     return made
+
+
+def _without_metadata(stored_before: bytes) -> bytes:
+    end = 8 + int.from_bytes(stored_before[:8], "little")
+    header = json.loads(stored_before[8:end]) | {"__metadata__": None}
+    words = json.dumps(header).encode()
+    return len(words).to_bytes(8, "little") + words + stored_before[end:]
 
 
 def _neighbour(character: bytes) -> bytes:
