@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -529,9 +528,10 @@ class Studio:
             from cameo.marks.label import label, wanted
             from cameo.scene import write_scene
 
-            secret = secrets.token_bytes(watermarks.SECRET_BYTES) if watermarks.used() else b""
+            secret = b""
             frames, sound = label(made.frames) if wanted() else made.frames, made.sound
-            if secret:
+            if watermarks.used():
+                secret = self.vault.watermark_secret(sha256(frames.tobytes() + sound.tobytes()).hexdigest())
                 frames, sound = watermarks.embed(frames, sound, made.sample_rate, secret)
 
             def seal(plain: Path, marked: Path) -> None:

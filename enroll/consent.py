@@ -29,6 +29,7 @@ from pydantic import (
     model_validator,
 )
 
+from enroll.documents import parse
 from enroll.errors import ChallengeFailed, ConsentExpired, ConsentInvalid
 from enroll.evidence import Capture, Evidence
 from enroll.fields import Line, Moment, spell
@@ -268,7 +269,7 @@ class ConsentRecord(BaseModel):
             ConsentInvalid: not JSON, or not these fields.
         """
         try:
-            return cls.model_validate_json(text)
+            return parse(cls, text)
         except ValidationError as error:
             raise ConsentInvalid(f"{source} is no consent record: {_first(error)}", hint=_NEW_HINT) from None
 

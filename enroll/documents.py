@@ -5,21 +5,61 @@ Each kind refuses with an error of its own; the words are the same.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, LiteralString, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from enroll.errors import KitError
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, verify
 
-__all__ = ["MAX_BYTES", "load", "save", "signer_of"]
+__all__ = ["MAX_BYTES", "load", "parse", "save", "signer_of"]
 
 MAX_BYTES: Final = 64 * 1024
+_MOST_PARTS: Final = 64 * 1024
 
 _Document = TypeVar("_Document", bound=BaseModel)
+
+
+def parse(model: type[_Document], content: str | bytes) -> _Document:
+    """A document out of JSON that names no member of an object twice.
+
+    Of two members with one name RFC 8259 leaves open which counts: two readers of one signed file could see two.
+
+    Raises:
+        ValidationError: it is no such JSON, or not these fields, or has more than ``_MOST_PARTS`` parts: each costs
+            some forty times what it takes in the file.
+    """
+    if _parts(content) > _MOST_PARTS:
+        raise _refusal("parts", "more members and elements than a document has", ())
+    document = model.model_validate_json(content)
+    # What pydantic has read is JSON of bounded depth. Its numbers were looked at there.
+    json.loads(content, object_pairs_hook=_once_each, parse_int=str, parse_float=str)
+    return document
+
+
+def _once_each(members: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            raise _refusal("twice", "a member of this name is there twice", (name,))
+        seen.add(name)
+
+
+def _parts(content: str | bytes) -> int:
+    """Of JSON, about how many members and elements; what stands in texts counts too."""
+    if isinstance(content, str):
+        return sum(map(content.count, ",[{"))
+    return sum(map(content.count, (b",", b"[", b"{")))
+
+
+def _refusal(kind: Literal["parts", "twice"], message: LiteralString, where: tuple[str, ...]) -> ValidationError:
+    details = InitErrorDetails(type=PydanticCustomError(kind, message), loc=where, input=None)
+    return ValidationError.from_exception_data("JSON", [details])
 
 
 def load(
@@ -43,9 +83,13 @@ def load(
     """
     try:
         with Path(path).open("rb") as file:
-            return model.model_validate_json(file.read(most))
+            content = file.read(most + 1)
     except OSError as error:
         raise refused(f"cannot read the {kind} {path}: {error.strerror}") from None
+    if len(content) > most:
+        raise refused(f"{path} is no {kind}: over {most} bytes", hint=hint)
+    try:
+        return parse(model, content)
     except ValidationError as error:
         raise refused(f"{path} is no {kind}: {error.error_count()} fields do not fit", hint=hint) from None
 

@@ -23,7 +23,11 @@ def _to_second(moment: object) -> object:
         return moment.astimezone(UTC).replace(microsecond=0)
     if not (isinstance(moment, str) and re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z", moment)):
         raise ValueError("expected a time like 2026-11-03T09:00:00Z")
-    return datetime.fromisoformat(moment)
+    found = datetime.fromisoformat(moment)
+    if spell(found) != moment:
+        # 24:00 is the next day's 00:00 to some versions of Python.
+        raise ValueError("expected a time like 2026-11-03T09:00:00Z")
+    return found
 
 
 def spell(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The vocabulary of an enrollment: what is known of a person afterwards, and its bytes.
+"""The vocabulary of an enrollment: what is known of a person afterwards. ``enroll.stored`` makes bytes of it.
 
 An Identity holds biometric data. Its ``repr`` shows shapes only; ``to_bytes`` is plaintext and is meant for the
 vault's cipher alone.
@@ -6,7 +6,6 @@ vault's cipher alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,18 +14,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_safetensors
-from safetensors.numpy import save as save_safetensors
-
-from enroll.errors import BadInput
 
 __all__ = ["Coverage", "Crop", "CropKind", "Embedding", "Identity", "Modality", "Pose", "Speech", "View"]
 
 Modality = Literal["face", "body", "voice"]
 CropKind = Literal["head", "body"]
-
-_FORMAT = "cameo-identity/1"
 
 
 @dataclass(frozen=True)
@@ -171,17 +163,9 @@ class Identity:
 
     def to_bytes(self) -> bytes:
         """One safetensors blob, metadata in its header. Plaintext: hand it to a cipher, never to a file."""
-        tensors: dict[str, NDArray[np.generic]] = {}
-        for name, embedding in self.embeddings.items():
-            tensors[f"embedding/{name}/vector"] = embedding.vector
-            if embedding.views:
-                tensors[f"embedding/{name}/views"] = np.stack([view.vector for view in embedding.views])
-        for index, crop in enumerate(self.crops):
-            tensors[f"crop/{index}"] = crop.pixels
-        if self.speech is not None:
-            tensors["speech"] = self.speech.samples
-        contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-        return save_safetensors(contiguous, metadata={"format": _FORMAT, "identity": json.dumps(self._header())})
+        from enroll.stored import to_bytes
+
+        return to_bytes(self)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Identity:
@@ -190,87 +174,6 @@ class Identity:
         Raises:
             BadInput: the blob is not an identity of a format this version reads.
         """
-        try:
-            tensors = load_safetensors(blob)
-            length = int.from_bytes(blob[:8], "little")
-            metadata = json.loads(blob[8 : 8 + length]).get("__metadata__", {})
-        except (SafetensorError, ValueError) as error:
-            raise BadInput("this is not a stored identity") from error
-        if metadata.get("format") != _FORMAT:
-            raise BadInput(f"stored identity has format {metadata.get('format')!r}, expected {_FORMAT!r}")
-        header = json.loads(metadata["identity"])
-        embeddings = {
-            name: Embedding(
-                space=name,
-                modality=entry["modality"],
-                vector=tensors[f"embedding/{name}/vector"],
-                views=tuple(
-                    View(vector, view["second"], view["quality"], Pose(*view["pose"]))
-                    for vector, view in zip(tensors.get(f"embedding/{name}/views", ()), entry["views"], strict=True)
-                ),
-                quality=entry["quality"],
-                seconds=entry["seconds"],
-                # Identities stored before it was measured have none.
-                spread=entry.get("spread"),
-            )
-            for name, entry in header["embeddings"].items()
-        }
-        crops = tuple(
-            Crop(entry["kind"], tensors[f"crop/{index}"], entry["second"], entry["quality"], Pose(*entry["pose"]))
-            for index, entry in enumerate(header["crops"])
-        )
-        speech = Speech(tensors["speech"], header["sample_rate"]) if "speech" in tensors else None
-        seen = header["coverage"]
-        coverage = Coverage(
-            yaw=tuple(seen["yaw"]) if seen["yaw"] else None,
-            pitch=tuple(seen["pitch"]) if seen["pitch"] else None,
-            face_px=seen["face_px"],
-            face_frames=seen["face_frames"],
-            speech_seconds=seen["speech_seconds"],
-            advice=tuple(seen["advice"]),
-        )
-        return cls(
-            identity_id=header["identity_id"],
-            consent_id=header["consent_id"],
-            handle=header["handle"],
-            embeddings=embeddings,
-            crops=crops,
-            speech=speech,
-            coverage=coverage,
-            clip_sha256=header["clip_sha256"],
-            created=datetime.fromisoformat(header["created"]),
-        )
+        from enroll.stored import from_bytes
 
-    def _header(self) -> dict[str, object]:
-        def pose(p: Pose) -> list[float]:
-            return [p.yaw, p.pitch, p.roll]
-
-        return {
-            "identity_id": self.identity_id,
-            "consent_id": self.consent_id,
-            "handle": self.handle,
-            "clip_sha256": self.clip_sha256,
-            "created": self.created.isoformat(),
-            "sample_rate": self.speech.sample_rate if self.speech else None,
-            "coverage": {
-                "yaw": self.coverage.yaw,
-                "pitch": self.coverage.pitch,
-                "face_px": self.coverage.face_px,
-                "face_frames": self.coverage.face_frames,
-                "speech_seconds": self.coverage.speech_seconds,
-                "advice": self.coverage.advice,
-            },
-            "embeddings": {
-                name: {
-                    "modality": e.modality,
-                    "quality": e.quality,
-                    "seconds": e.seconds,
-                    "spread": e.spread,
-                    "views": [{"second": v.second, "quality": v.quality, "pose": pose(v.pose)} for v in e.views],
-                }
-                for name, e in self.embeddings.items()
-            },
-            "crops": [
-                {"kind": c.kind, "second": c.second, "quality": c.quality, "pose": pose(c.pose)} for c in self.crops
-            ],
-        }
+        return from_bytes(blob)

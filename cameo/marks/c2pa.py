@@ -186,7 +186,7 @@ def _read(kind: str, file: IO[bytes], trusted: tuple[str, ...]) -> Manifest:
     with c2pa.Context.from_dict(_settings(*trusted)) as context:
         try:
             with c2pa.Reader(kind, file, context=context) as reader:
-                return _manifest(json.loads(reader.json()))
+                return _manifest(reader.json())
         except c2pa.C2paError.ManifestNotFound:
             return Manifest(state="absent")
         except c2pa.C2paError as error:
@@ -199,7 +199,15 @@ def _created() -> dict[str, Any]:
     return {"label": "c2pa.actions", "data": {"actions": actions}}
 
 
-def _manifest(store: dict[str, Any]) -> Manifest:
+def _manifest(content: str) -> Manifest:
+    """Of the library's report, much of which is what the author of the file wrote."""
+    try:
+        return _told(json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Manifest(state="Invalid", problems=("cameo.report.malformed",))
+
+
+def _told(store: dict[str, Any]) -> Manifest:
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     generator: dict[str, Any] = next(iter(active.get("claim_generator_info", [])), {})

@@ -25,7 +25,7 @@ from pydantic.alias_generators import to_camel
 
 from cameo.errors import StatusListInvalid, StatusListNotInForce
 from cameo.status.bitstring import Bitstring
-from enroll.documents import load, save, signer_of
+from enroll.documents import load, parse, save, signer_of
 from enroll.fields import Moment, spell
 from enroll.signature import sign, thumbprint
 
@@ -155,7 +155,7 @@ class StatusList(BaseModel):
     def from_json(cls, content: bytes) -> Self:
         """The inverse of ``to_json``. Raises StatusListInvalid when it is none. Does not look at the signature."""
         try:
-            return cls.model_validate_json(content)
+            return parse(cls, content)
         except ValidationError as error:
             raise StatusListInvalid(f"this is no status list: {error.error_count()} fields do not fit") from None
 

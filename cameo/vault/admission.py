@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cameo.errors import AlreadyEnrolled, EnrollmentRefused, HandleTaken, Revoked
+from cameo.errors import AlreadyEnrolled, EnrollmentRefused, HandleTaken, Revoked, UsageError
+from cameo.rules import rule
 from cameo.vault.allotment import draw_index
 from cameo.vault.cipher import seal
 from cameo.vault.duplicates import Duplicates
@@ -34,7 +35,7 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
     Raises:
         BadInput: the identity's id is no UUID (it becomes a folder's name).
         ConsentInvalid: the identity rests on another consent, is from another clip than met its challenge, or holds
-            what this consent does not cover.
+            what this consent does not cover; or the consent forbids what no prompt can be held against.
     """
     try:
         canonical = str(UUID(identity.identity_id)) == identity.identity_id
@@ -55,6 +56,13 @@ def require_covered(identity: Identity, consent: ConsentRecord) -> None:
             f"consent for @{consent.handle} covers {', '.join(consent.scope)}, the identity holds {', '.join(beyond)}",
             hint="ask for a consent with that scope, or enroll without it",
         )
+    for words in consent.processing.forbidden if consent.processing is not None else ():
+        try:
+            rule(words)
+        except UsageError:
+            raise ConsentInvalid(
+                f"consent for @{consent.handle} forbids {words!r}, in which there is no word", hint="ask for another"
+            ) from None
 
 
 def require_new(session: Session, people: People, identity: Identity) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cameo.errors import CertificateInvalid
 from cameo.log.checkpoint import Checkpoint
@@ -22,11 +22,14 @@ from enroll.signature import sign
 
 __all__ = ["Certificate", "Destroyed", "Kept", "Logged"]
 
+# A signature is over what was read: a number in quotes must not read as that number.
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True)
+
 
 class Destroyed(BaseModel):
     """How many of each were destroyed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     keys: int = Field(ge=0)
     blobs: int = Field(ge=0)
@@ -45,7 +48,7 @@ class Kept(BaseModel):
         what: the same in words, for whoever reads the certificate.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     sketches: int = Field(ge=1)
     what: str = (
@@ -64,7 +67,7 @@ class Logged(BaseModel):
         proof: that the line is in the ledger, whole, in the format of ``cameo.log.proof``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _STRICT
 
     event: Literal["revoke", "purged"]
     salt: str
@@ -86,7 +89,7 @@ class Certificate(BaseModel):
         signature: see ``enroll.signature``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _STRICT
 
     # Format 1 knew neither sketches nor a wish to stay away, 2 no proofs: the ledger was a chain then.
     format: Literal["cameo-deletion/1", "cameo-deletion/2", "cameo-deletion/3"] = "cameo-deletion/3"
@@ -102,6 +105,15 @@ class Certificate(BaseModel):
     ledger: LedgerHead | ChainHead | None
     logged: tuple[Logged, ...] = ()
     signature: str | None = None
+
+    @model_validator(mode="after")
+    def _knows_what_it_says(self) -> Self:
+        # What a format does not know, its signature does not cover.
+        if self.format == "cameo-deletion/1" and (self.kept is not None or self.destroyed.sketches):
+            raise ValueError("cameo-deletion/1 knows no sketches")
+        if self.format != "cameo-deletion/3" and self.logged:
+            raise ValueError(f"{self.format} knows no proofs")
+        return self
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -32,6 +32,8 @@ Status = Literal["active", "suspended", "expired", "revoked"]
 RoleStatus = Literal["in_force", "suspended", "expired", "revoked", "unknown"]
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+# Of what stands in documents that are signed: a number in quotes must not read as that number.
+_SIGNED = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class EmbeddingSummary(BaseModel):
@@ -120,9 +122,9 @@ class Terms(BaseModel):
         given: when it was given, UTC; None in those given before that was kept.
     """
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
-    principal: str
+    principal: str = Field(pattern=r"^(owner|everyone|user:[A-Za-z0-9][A-Za-z0-9._@-]{0,63})$")
     allowed: bool
     uses: tuple[Use, ...] = ()
     scenes: int | None = Field(default=None, ge=1)
@@ -260,7 +262,7 @@ class Permission(BaseModel):
 class LedgerHead(BaseModel):
     """How many lines the ledger has, and the root of the Merkle tree over them (hex)."""
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
     size: int
     root: str
@@ -269,7 +271,7 @@ class LedgerHead(BaseModel):
 class ChainHead(BaseModel):
     """The same of a ledger that was a chain still, as it stands in certificates of that time: its last link (hex)."""
 
-    model_config = _FROZEN
+    model_config = _SIGNED
 
     size: int
     head: str

@@ -91,6 +91,11 @@ class Filming(Core):
             scene = self._likenesses.find(session, asked)
             return self._scene_record(session, scene) if scene is not None else None
 
+    def watermark_secret(self, content: str) -> bytes:
+        """32 bytes for the watermarks of a scene: the same for the same ``content``, a digest of picture and sound, so
+        that a seed gives the same scene."""
+        return self._secrets.master.tag("watermark", content)
+
     def find_marked(self, said: Said) -> SceneRecord | None:
         """The scene whose watermarks a file carries; None when they are none of this vault's."""
         with self._reading() as session:

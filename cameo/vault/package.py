@@ -17,12 +17,13 @@ from typing import Any, Final, Literal, Self
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, OKPKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from cameo.errors import PackageInvalid
+from cameo.errors import PackageInvalid, UsageError
+from cameo.rules import rule
 from cameo.vault.entries import Terms
 from enroll.consent import ConsentRecord
-from enroll.documents import signer_of
+from enroll.documents import parse, signer_of
 from enroll.fields import Moment
 from enroll.signature import sign
 
@@ -54,7 +55,7 @@ class Head(BaseModel):
         signature: of the home it comes from; see ``enroll.signature``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format: Literal["cameo-package/1"] = "cameo-package/1"
     exported: Moment
@@ -65,6 +66,18 @@ class Head(BaseModel):
     rules: tuple[str, ...] = Field(max_length=256)
     identity_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     signature: str | None = Field(default=None, max_length=1024)
+
+    @field_validator("rules")
+    @classmethod
+    def _as_they_are_kept(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for words in rules:
+            try:
+                kept = rule(words)
+            except UsageError as error:
+                raise ValueError(error.message) from None
+            if kept != words:
+                raise ValueError("a rule is in small letters and single blanks, without never before it")
+        return rules
 
     @classmethod
     def of(
@@ -106,7 +119,11 @@ class Head(BaseModel):
             raise PackageInvalid("the package holds another identity than it says")
 
     def _signed(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"signature"})
+        fields = self.model_dump(mode="json", exclude={"signature"})
+        for terms in fields["grants"]:
+            if terms["given"] is None:  # of a home that did not keep it yet
+                del terms["given"]
+        return fields
 
 
 def pack(head: Head, identity: bytes, passphrase: str) -> bytes:
@@ -132,7 +149,16 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     try:
         opened = jwe.decrypt_compact(content.strip(), _key(passphrase), registry=_Registry(algorithms=_ALGORITHMS))
         inside = opened.plaintext or b""
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, AssertionError):
+    except (
+        JoseError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        AssertionError,
+    ):
         # The header is anybody's JSON: what the parsers below it stumble over is theirs to choose.
         raise PackageInvalid(
             "this opens no package: another passphrase, a changed file, or none at all", hint="check both"
@@ -141,7 +167,7 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     if not 0 < length <= min(_HEAD_BYTES, len(inside) - 4):
         raise PackageInvalid("the package's head does not fit")
     try:
-        return Head.model_validate_json(inside[4 : 4 + length]), inside[4 + length :]
+        return parse(Head, inside[4 : 4 + length]), inside[4 + length :]
     except ValidationError as error:
         raise PackageInvalid(f"the package's head does not fit: {error.error_count()} fields") from None
 

@@ -307,7 +307,7 @@ def test_check_knows_the_file_the_changed_file_and_nothing(
     changed[changed.index(b"mdat") + 2000] ^= 1
     (tmp_path / "changed.mp4").write_bytes(changed)
     found = studio.check(tmp_path / "changed.mp4")
-    assert (found.found_by, found.manifest.state) == ("claim", "Invalid")
+    assert (found.found_by, found.manifest.state) == ("watermark", "Invalid")
     assert [r.handle for r in found.cast] == ["ada"]
 
     stranger = Studio(tmp_path / "elsewhere").check(made.path)
@@ -363,21 +363,26 @@ def test_the_version_is_the_distributions() -> None:
         assert tomllib.load(file)["project"]["version"] == cameo.__version__
 
 
-def test_a_stripped_copy_is_known_and_stays_known(studio: Studio, tmp_path: Path) -> None:
+@pytest.mark.parametrize("found_by", ["watermark", "likeness"])
+def test_a_stripped_copy_is_known_and_stays_known(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found_by: str
+) -> None:
     """Encoded again, so neither digest nor manifest tell; and after everybody in it is gone."""
+    if found_by == "likeness":
+        monkeypatch.setenv("CAMEO_WATERMARK", "off")
     studio.enroll(CLIP, studio.attest(studio.new_consent(name="Ada", handle="ada"), by="the tests"))
     made = studio.generate(PROMPT, out=tmp_path / "a.mp4")
     other = studio.generate("@ada in a room", out=tmp_path / "b.mp4", seed=5)
     pictures, sound = decoded(made.path)
     write_scene(tmp_path / "copy.mp4", pictures, sound, made.fps, made.sample_rate)
     found = studio.check(tmp_path / "copy.mp4")
-    assert (found.found_by, found.original) == ("likeness", made.sha256)
+    assert (found.found_by, found.original) == (found_by, made.sha256)
     assert [(role.handle, role.status) for role in found.cast] == [("ada", "in_force")]
     assert found.manifest.state == "absent"
     assert studio.check(other.path).found_by == "record"
     studio.revoke("ada")
     found = studio.check(tmp_path / "copy.mp4")
-    assert found.found_by == "likeness" and [role.status for role in found.cast] == ["revoked"]
+    assert found.found_by == found_by and [role.status for role in found.cast] == ["revoked"]
     for name, strange in (("upside down", pictures[:, ::-1]), ("black", np.zeros_like(pictures))):
         write_scene(tmp_path / f"{name}.mp4", strange.copy(), np.zeros(8000, np.float32), 12.5, 16_000)
         assert studio.check(tmp_path / f"{name}.mp4").found_by is None
