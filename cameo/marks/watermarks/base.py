@@ -1,9 +1,9 @@
 """What every watermark has in common: what it carries, and when two messages are one.
 
 A scene has a secret of 32 bytes, made from a key of the vault and sealed there beside its fingerprint. Each watermark
-carries bits of a digest of it, so that no two carry the same and none gives away another. A message that is read is held
-against those of all scenes: it names one when so few of its bits differ that chance would do that once in ten thousand
-questions.
+carries bits of a digest of it, so that no two carry the same and none gives away another. A message that is read is
+held against those of all scenes: it names one when so few of its bits differ that chance would do that once in ten
+thousand questions.
 """
 
 from __future__ import annotations
