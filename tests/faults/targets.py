@@ -25,7 +25,7 @@ from cameo.log.checkpoint import Checkpoint
 from cameo.log.note import Verifier
 from cameo.log.tiles import pack, unpack
 from cameo.status import Bitstring, StatusList
-from cameo.vault import Certificate, Vault
+from cameo.vault import Certificate, SignedGrant, Vault
 from cameo.vault.checking import check_evidence
 from cameo.vault.entries import Summary
 from cameo.vault.package import unpack as open_package
@@ -36,7 +36,7 @@ from enroll.receipt import Receipt
 from enroll.signature import thumbprint
 from tests.faults.mutations import Members, changed_bytes, changed_json, changed_lines, spelled, tree_of
 from tests.vectors.forge import OPERATOR, Json, b64u, jwe, note
-from tests.vectors.kinds import certificates, consents, packages, receipts, statuses
+from tests.vectors.kinds import certificates, consents, packages, receipts, signed_grants, statuses
 from tests.vectors.kinds.logs import ENTRIES, ORIGIN
 from tests.vectors.make import FOLDER
 from tests.vectors.readers import content_of, inputs_of
@@ -94,6 +94,16 @@ def _receipt(folder: Path) -> Target:
         return _said(receipt)
 
     return Target("receipt", _valid("receipt"), read, _json, partial(_signed_again, receipts.signed))
+
+
+def _signed_grant(folder: Path) -> Target:
+    def read(content: bytes) -> object:
+        (path := folder / "grant").write_bytes(content)
+        grant = SignedGrant.load(path)
+        grant.verify(now=datetime.fromisoformat(signed_grants.NOW), trusted=_TRUSTED)
+        return _said(grant)
+
+    return Target("signed-grant", _valid("signed-grant"), read, _json, partial(_signed_again, signed_grants.signed))
 
 
 def _status_list(folder: Path) -> Target:
@@ -322,6 +332,7 @@ def _manifest(folder: Path) -> Target:
 TARGETS: Final[Mapping[str, Callable[[Path], Target]]] = {
     "consent": _consent,
     "receipt": _receipt,
+    "signed-grant": _signed_grant,
     "status-list": _status_list,
     "bitstring": _bitstring,
     "inclusion": partial(_evidence, "inclusion", "inclusion"),

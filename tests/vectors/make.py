@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.vectors.book import Book
-from tests.vectors.kinds import certificates, consents, grants, logs, packages, receipts, statuses
+from tests.vectors.kinds import certificates, consents, grants, logs, packages, receipts, signed_grants, statuses
 
 __all__ = ["BOOKS", "FOLDER", "spelled"]
 
@@ -24,6 +24,7 @@ BOOKS: Final[tuple[Callable[[], Book], ...]] = (
     consents.book,
     receipts.book,
     grants.book,
+    signed_grants.book,
     statuses.book,
     logs.checkpoints,
     logs.inclusions,

@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 from cameo.errors import StatusListInvalid
 from cameo.log.note import Verifier
 from cameo.status import StatusList, StatusReader
-from cameo.vault import Certificate, Vault
+from cameo.vault import Certificate, SignedGrant, Vault
 from cameo.vault.checking import check_evidence, read_checkpoint
 from cameo.vault.entries import Terms
 from cameo.vault.grants import require_granted, require_narrower
@@ -71,6 +71,11 @@ def _consent(inputs: Inputs, folder: Path) -> None:
 
 def _receipt(inputs: Inputs, folder: Path) -> None:
     Receipt.load(_file(inputs, folder)).verify(_trusted(inputs))
+
+
+def _signed_grant(inputs: Inputs, folder: Path) -> None:
+    grant = SignedGrant.load(_file(inputs, folder))
+    grant.verify(now=_now(inputs), audience=inputs["audience"], trusted=_trusted(inputs))
 
 
 def _permits(inputs: Inputs, folder: Path) -> None:
@@ -130,6 +135,7 @@ READERS: Final[dict[str, Callable[[Inputs, Path], None]]] = {
     "ConsentVerify": _consent,
     "ConsentRequest": _consent,
     "ReceiptVerify": _receipt,
+    "SignedGrantVerify": _signed_grant,
     "GrantPermits": _permits,
     "GrantNarrows": _narrows,
     "StatusListAccept": _status,

@@ -109,7 +109,7 @@ def _apart(one: Any, other: Any, at: str = "") -> list[str]:
     return [] if one == other else [at]
 
 
-@pytest.mark.parametrize("kind", ["consent", "receipt", "status-list", "certificate"])
+@pytest.mark.parametrize("kind", ["consent", "receipt", "signed-grant", "status-list", "certificate"])
 def test_another_implementation_finds_the_signatures_as_they_are_said_to_be(kind: str) -> None:
     judged = 0
     for type_, group, test in vectors(kind):

@@ -95,6 +95,17 @@ def live(base: Json | None = None, level: str = "live") -> Json:
     }
 
 
+def matched(score: float = 0.21) -> Json:
+    """Of format 4, unsigned: live, with how well face, voice and mouth fit. ``score``: of the face, a distance."""
+    document = live() | {"format": "cameo-consent/4"}
+    matches = [
+        {"of": "face", "by": "dlib-resnet-128", "measure": "distance", "score": score, "threshold": 0.45},
+        {"of": "voice", "by": "ge2e-256", "measure": "cosine", "score": 0.91, "threshold": 0.72},
+        {"of": "mouth", "by": "sync", "measure": "deviations", "score": 6.25, "threshold": 3.0},
+    ]
+    return document | {"evidence": document["evidence"] | {"matches": matches}}
+
+
 def older(version: int, document: Json) -> Json:
     """The same in an earlier format, unsigned."""
     gone = ("processing", "agreement", "capture", "evidence") if version == 1 else ("processing", "agreement")
@@ -297,6 +308,16 @@ def _forms(group: Group, base: int) -> None:
     )
     no("format 2 with how it is handled", older(2, attested()) | {"processing": attested()["processing"]}, source=two)
     good = text(signed(attested()))
+    four = group.valid("of format 4, with how well the answer fits", document=signed(matched()))
+    edge = signed(matched(0.45))
+    group.valid("of format 4, a face that just fits", flags=("Edge",), document=edge)
+    changes = changed(signed(matched()), "evidence.matches.0.score", 0.01)
+    group.invalid("changed: a face that fits better", _INVALID, "Changed", source=four, document=changes)
+    no("a face that does not fit", matched(0.46), source=four)
+    no("a measure that does not exist", changed(matched(), "evidence.matches.1.measure", "feeling"), source=four)
+    no("a score that is no number", changed(matched(), "evidence.matches.2.score", "6.25"), source=four)
+    three = group.valid("live, of format 3, to be given scores", document=signed(live()))
+    no("format 3 with scores", matched() | {"format": "cameo-consent/3"}, source=three)
     for comment, flag, words in (
         ("nothing", "Truncated", ""),
         ("half of the file", "Truncated", good[: len(good) // 2]),
