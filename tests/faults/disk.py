@@ -27,15 +27,16 @@ from unittest import mock
 from cameo.vault import database
 from tests.faults.acts import ACTS
 from tests.faults.judging import Judge
+from tests.faults.picture import Canaries
 from tests.faults.power import Journal
 from tests.faults.shim import FAULTS, Shim, build
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, personal
 from tests.faults.trying import attempt
 from tests.memory import memory_folder
 
 __all__ = ["Trial"]
 
-_PARTS, _PARTS_AT_THE_END = 2, 8
+_PARTS, _PARTS_AT_THE_END = 2, 4
 
 
 class Trial:
@@ -44,9 +45,10 @@ class Trial:
     Args:
         base: what it is done on, or a copy of it.
         root: where.
+        canaries: what must be in plain nowhere.
     """
 
-    def __init__(self, name: str, base: Stage, root: Path) -> None:
+    def __init__(self, name: str, base: Stage, root: Path, canaries: Canaries) -> None:
         self._name, self._act, self._root = name, ACTS[name], root
         stage = base.copy(root)
         self._act.before(stage)
@@ -57,13 +59,14 @@ class Trial:
             raise AssertionError(f"{name} without any fault: {told.error or 'changes nothing'}")
         self._calls = len(self._journal)
         assert told.calls == self._calls, "every call is written down"
-        self._judge = Judge(self._act, self._ready, root)
+        self._judge = Judge(self._act, self._ready, root, canaries)
 
     def tries(self, fault: str, limit: int | None, rng: random.Random) -> Iterator[list[str]]:
         """What was wrong, each time, with one kind of fault.
 
         Args:
-            limit: at how many of the act's calls, drawn at random; None for every one.
+            limit: at how many of the act's calls, drawn at random; None for every one, and then what failed is also
+                done once more.
         """
         return self._power(limit, rng) if fault == "power" else self._faults(fault, limit, rng)
 
@@ -72,7 +75,7 @@ class Trial:
         for call in _some(calls, limit, rng):
             stage = self._ready.copy(self._root)
             told = attempt(self._act, stage, self._shim, call=call, fault=fault)
-            wrong = self._judge.after_fault(told, fault)
+            wrong = self._judge.after_fault(told, fault, again=limit is None)
             yield [f"{self._name}, {fault} at {call} of {self._calls}: {what}" for what in wrong]
 
     def _power(self, limit: int | None, rng: random.Random) -> Iterator[list[str]]:
@@ -113,9 +116,9 @@ def main() -> None:
         mock.patch.object(database, "Sqlite", functools.cache(database.Sqlite)),
     ):
         place = Path(folder).resolve()
-        base = Stage.build(place / "base")
+        base, canaries = Stage.build(place / "base"), Canaries(personal())
         for act in words.act or ACTS:
-            counts, trial = Counter[str](), Trial(act, base, place / "try")
+            counts, trial = Counter[str](), Trial(act, base, place / "try", canaries)
             for fault in words.fault or [*FAULTS, "power"]:
                 for found in trial.tries(fault, words.limit, random.Random(f"{act} {fault} {words.seed}")):
                     counts[fault] += 1

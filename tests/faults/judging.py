@@ -10,7 +10,7 @@ from enroll.errors import KitError
 from tests.cameo.vault.conftest import Clock
 from tests.faults.acts import Act
 from tests.faults.picture import Canaries, picture, unsound
-from tests.faults.stage import Stage, canaries
+from tests.faults.stage import Stage
 from tests.faults.trying import Told
 
 __all__ = ["Judge"]
@@ -25,24 +25,29 @@ class Judge:
     Args:
         ready: as everything was before it.
         root: where it is done. It was done there once without a fault, and that is looked at here.
+        canaries: what must be in plain nowhere.
     """
 
-    def __init__(self, act: Act, ready: Stage, root: Path) -> None:
+    def __init__(self, act: Act, ready: Stage, root: Path, canaries: Canaries) -> None:
         self._act, self._ready, self._root = act, ready, root
-        self._canaries = Canaries(canaries())
+        self._canaries = canaries
         self._after, wrong = self._look()
         ready.copy(root)
         self._before, more = self._look()
         if wrong or more:
             raise AssertionError(f"wrong without any fault: {wrong + more}")
 
-    def after_fault(self, told: Told, fault: str) -> list[str]:
-        """Of the stage as it is now, and of what the process said."""
+    def after_fault(self, told: Told, fault: str, *, again: bool) -> list[str]:
+        """Of the stage as it is now, and of what the process said.
+
+        Args:
+            again: see whether what is absent can be done now.
+        """
         found = [] if told.error is None or told.typed else ["that is no error of ours, or says not what to do"]
         if fault != "dead":
             # Who could still tidy up has done so.
             found += [f"{path.relative_to(self._root)} is left behind" for path in self._root.glob("out/**/.*")]
-        found += self._judge(told.error is None, again=True)
+        found += self._judge(told.error is None, again=again)
         return [f"{wrong} [said: {told.error or 'done'}]" for wrong in found]
 
     def after_power(self, acknowledged: bool) -> list[str]:

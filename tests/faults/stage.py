@@ -21,13 +21,13 @@ from enroll.identity import Identity, Speech
 from enroll.signature import thumbprint
 from tests.cameo.vault.conftest import NAME, Clock, noise
 
-__all__ = ["HANDLES", "PASSPHRASE", "PROMPT", "Stage", "canaries", "enrolled", "studio"]
+__all__ = ["HANDLES", "PASSPHRASE", "PROMPT", "Stage", "enrolled", "personal", "studio"]
 
 HANDLES: Final = ("ada", "grace", "mary", "lin", "tove", "eve")
 """Everybody who is ever in it; the place in this tuple is the seed of who they are."""
 PASSPHRASE: Final = "correct horse battery staple"
 PROMPT: Final = "@ada says what nobody else is to read, by the sea"
-_PIECE, _APART = 16, 1024
+_PIECE, _APART = 16, 2048
 
 
 @dataclass
@@ -119,9 +119,9 @@ def studio(stage: Stage) -> Studio:
     return made
 
 
-def canaries() -> list[bytes]:
-    """Pieces of everything personal, so near to each other that hardly more than a kilobyte could lie anywhere in plain
-    without one of them."""
+def personal() -> list[bytes]:
+    """Pieces of everything personal, so near to each other that hardly more than two kilobytes could lie anywhere in
+    plain without one of them."""
     consent = ConsentRecord.new(name=NAME, handle="ada")
     pieces = [NAME.encode(), PROMPT.encode()]
     for seed in range(len(HANDLES)):
