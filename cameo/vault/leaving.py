@@ -131,7 +131,12 @@ class Leaving(Core):
             published = publish(session, self.operator, now=self._clock(), age=age)
             # Under the lock: of two that publish at once, the later list is also the later one remembered.
             self._blobs.keep_list(published.to_json())
-            self._reader(published.signer).accept(published)
+            try:
+                self._reader(published.signer).accept(published)
+            except StatusListInvalid as error:  # the list is ours: what fails is where it is kept
+                raise StoreFull(
+                    f"the vault's own status list cannot be kept: {error.message}", hint=error.hint
+                ) from None
         return published
 
     def origins(self) -> frozenset[str]:
@@ -218,7 +223,7 @@ class Leaving(Core):
                 self._bury(session, row, "retention period over")
             pending, owed = unfinished(session), is_owed(session)
         # What hinders any of it today must not keep everybody else out of the vault: keys are destroyed already.
-        hindrances = (StoreFull, StoreBusy, StoreUnreachable, StatusListInvalid, StatusListRolledBack)
+        hindrances = (StoreFull, StoreBusy, StoreUnreachable, StatusListRolledBack)
         for identity_id in pending:
             with suppress(*hindrances):
                 self._purge(identity_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cameo.errors import StatusListInvalid
+from cameo.errors import StatusListInvalid, StoreFull
 from cameo.status import StatusList, StatusReader
 from cameo.vault import Vault
 from cameo.vault.leftovers import apart, leftovers
@@ -46,7 +46,7 @@ def test_a_list_that_could_not_be_written_follows_at_the_next_opening(vault, ada
 
     with monkeypatch.context() as patch:
         patch.setattr(StatusList, "save", refuse)
-        with pytest.raises(StatusListInvalid):
+        with pytest.raises(StoreFull):
             getattr(vault, act)("ada")
     own = thumbprint(vault.operator)
     again = Vault(vault.home)
