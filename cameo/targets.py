@@ -43,5 +43,7 @@ def write_small(path: str | os.PathLike[str], content: bytes) -> Path:
     try:
         write_atomically(target, content)
     except OSError as error:
-        raise InputRefused(f"{target} cannot be written: {error.strerror}") from None
+        raise InputRefused(
+            f"{target} cannot be written: {error.strerror}", hint="free some space, or choose another folder"
+        ) from None
     return target

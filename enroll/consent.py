@@ -306,7 +306,9 @@ class ConsentRecord(BaseModel):
         try:
             write_atomically(Path(path), self.to_json().encode())
         except OSError as error:
-            raise ConsentInvalid(f"cannot write the consent {path}: {error.strerror}") from None
+            raise ConsentInvalid(
+                f"cannot write the consent {path}: {error.strerror}", hint="free some space, or choose another folder"
+            ) from None
 
     def sign(self, key: OKPKey) -> Self:
         """The same record under the signature of an Ed25519 private key."""

@@ -99,7 +99,9 @@ def save(path: str | Path, text: str, kind: str, refused: type[KitError]) -> Non
     try:
         write_atomically(Path(path), text.encode())
     except OSError as error:
-        raise refused(f"cannot write the {kind} {path}: {error.strerror}") from None
+        raise refused(
+            f"cannot write the {kind} {path}: {error.strerror}", hint="free some space, or choose another folder"
+        ) from None
 
 
 def signer_of(

@@ -12,7 +12,7 @@ from cameo.log.checkpoint import Checkpoint
 from cameo.log.merkle import HASH_BYTES, Growing, leaf_hash
 from cameo.log.note import MAX_NOTE_BYTES, Verifier
 from cameo.log.tiles import MAX_ENTRY_BYTES, WIDTH, Tile, Tiling, unpack
-from enroll.files import write_atomically
+from enroll.files import drop_unfinished, make_folder, write_atomically
 
 __all__ = ["export", "verify_folder"]
 
@@ -39,6 +39,7 @@ def export(folder: Path, entries: Sequence[bytes], note: bytes, verifier: Verifi
     _require_continued(folder, entries, verifier)
     tiling = Tiling()
     try:
+        drop_unfinished(folder)
         for entry in entries:
             for tile, content in tiling.add(entry):
                 _write(folder / str(tile), content)
@@ -46,7 +47,9 @@ def export(folder: Path, entries: Sequence[bytes], note: bytes, verifier: Verifi
             _write(folder / str(tile), content)
         _write(folder / _CHECKPOINT, note)
     except OSError as error:
-        raise InputRefused(f"cannot write the ledger to {folder}: {error.strerror}") from None
+        raise InputRefused(
+            f"cannot write the ledger to {folder}: {error.strerror}", hint="free some space, or choose another folder"
+        ) from None
     return checkpoint
 
 
@@ -118,7 +121,7 @@ def _root(entries: Sequence[bytes]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
         write_atomically(path, content)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cameo.errors import StatusListInvalid, StatusListNotInForce, StatusListRolledBack
 from cameo.status.document import Standing, StatusList
+from enroll.files import drop_unfinished, make_folder
 
 __all__ = ["StatusReader"]
 
@@ -112,6 +113,11 @@ class StatusReader:
             ) from None
         return held
 
+    def tidy(self) -> None:
+        """Remove what a process that was killed left half-written. Raises OSError where that cannot be."""
+        with self._locked():
+            drop_unfinished(self._folder)
+
     def _path(self, issuer: str) -> Path:
         return self._folder / f"{issuer}.json"
 
@@ -121,10 +127,13 @@ class StatusReader:
         import fcntl  # not everywhere; what else a house does needs none
 
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder, 0o700)
             descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise StatusListInvalid(f"{self._folder} cannot hold status lists: {error.strerror}") from None
+            raise StatusListInvalid(
+                f"{self._folder} cannot hold status lists: {error.strerror}",
+                hint="free some space, or choose another folder",
+            ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

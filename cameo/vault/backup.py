@@ -10,12 +10,14 @@ in it stays so.
 
 from __future__ import annotations
 
+import errno
+import os
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -25,11 +27,12 @@ from cameo.status import StatusList
 from cameo.vault.blobs import Blobs
 from cameo.vault.database import FILE, Database, open_database
 from cameo.vault.keytree import KeyTree
+from cameo.vault.leftovers import apart
 from cameo.vault.migrations import bring_up
 from cameo.vault.places import Places
 from cameo.vault.rows import copy_rows
 from cameo.vault.schema import IdentityRow, Meta, Tombstone
-from enroll.files import fsync_folder
+from enroll.files import fsync_file, fsync_folder
 
 __all__ = ["behind", "copy_out", "people_in", "putting_back", "reconcile"]
 
@@ -37,7 +40,8 @@ _BLOBS = "blobs"
 
 
 def copy_out(database: Database, blobs: Blobs, folder: Path) -> None:
-    """Copy a vault to a folder that does not exist yet.
+    """Copy a vault to a folder that does not exist yet. It is made under a hidden name beside, and gets its own when it
+    is whole and on the disk.
 
     The ciphertexts, which never change, are copied while others are at work; then, under the lock, the tables, and what
     came or went meanwhile.
@@ -46,23 +50,29 @@ def copy_out(database: Database, blobs: Blobs, folder: Path) -> None:
         InputRefused: the folder exists, or cannot be made.
         StoreFull: there is no room. Nothing is left behind.
     """
+    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
     try:
-        folder.mkdir(mode=0o700)
+        if folder.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        unfinished.mkdir(mode=0o700)
     except OSError as error:
         raise InputRefused(f"the folder {folder} cannot be made: {error.strerror}", hint="name a new one") from None
     try:
-        blobs.copy_to(folder / _BLOBS)
+        blobs.copy_to(unfinished / _BLOBS)
         with database.transaction() as session:
             if database.file is not None:
-                _copy_file(database.file, folder / FILE)
+                _copy_file(database.file, unfinished / FILE)
             else:
-                _copy_tables(session, folder)
-            blobs.copy_to(folder / _BLOBS, set(session.scalars(select(IdentityRow.identity_id))))
-    except (OSError, sqlite3.Error) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise StoreFull(f"the copy to {folder} could not be finished: {error}", hint="free some space") from None
+                _copy_tables(session, unfinished)
+            blobs.copy_to(unfinished / _BLOBS, set(session.scalars(select(IdentityRow.identity_id))))
+        fsync_folder(unfinished)
+        unfinished.rename(folder)
+        fsync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise _not_finished(folder, error) from None
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 
@@ -82,14 +92,15 @@ def putting_back(folder: Path, places: Places) -> Iterator[tuple[Database, Calla
     """
     there = people_in(folder)
     try:
-        with TemporaryDirectory(dir=places.home, prefix=".copy-") as scratch:
+        with apart(places.home) as scratch:
             places.blobs.copy_from(folder / _BLOBS)
-            new = Path(scratch) / FILE
+            new = scratch / FILE
             shutil.copyfile(folder / FILE, new)
             new.chmod(0o600)
-            copy = open_database(None, Path(scratch))
+            copy = open_database(None, scratch)
             if places.database.file is not None:
                 yield copy, None
+                fsync_file(new)
                 # A journal belongs to the database that is about to go.
                 places.database.file.with_name(f"{FILE}-journal").unlink(missing_ok=True)
                 new.replace(places.database.file)
@@ -107,12 +118,19 @@ def putting_back(folder: Path, places: Places) -> Iterator[tuple[Database, Calla
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
-        closing(sqlite3.connect(target)) as new,
-    ):
-        old.backup(new)
-    target.chmod(0o600)
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+        target.chmod(0o600)
+    except (OSError, sqlite3.Error) as error:
+        raise _not_finished(target.parent, error) from None
+
+
+def _not_finished(folder: Path, error: Exception) -> StoreFull:
+    return StoreFull(f"the copy to {folder} could not be finished: {error}", hint="free some space and try again")
 
 
 def _copy_tables(session: Session, folder: Path) -> None:

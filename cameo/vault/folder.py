@@ -28,9 +28,10 @@ class Folder:
         return str(self._root)
 
     def write(self, name: str, content: bytes) -> None:
-        """Under a temporary name, synced, then renamed, then the folders synced."""
+        """Under a temporary name, synced, then renamed, then the folders synced. The temporary name is at the top,
+        where it is nobody's: what a killed process leaves of it goes with all that belongs to nobody."""
         target = self._root / name
-        temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+        temporary = self._root / f".{secrets.token_hex(8)}.tmp"
         try:
             self._root.mkdir(mode=0o700, exist_ok=True)
             target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -44,8 +45,8 @@ class Folder:
         except BaseException as error:
             with suppress(OSError):  # what went wrong is told, not what then went wrong in tidying up
                 temporary.unlink(missing_ok=True)
-                if not any(target.parent.iterdir()):
-                    target.parent.rmdir()
+            with suppress(OSError):  # unless others' lie in it
+                target.parent.rmdir()
             if isinstance(error, OSError):
                 raise of_the_disk(error, self._root.parent) from None
             raise
@@ -67,10 +68,14 @@ class Folder:
         return [path.name for path in inside.iterdir()] if inside.is_dir() else []
 
     def remove(self, folder: str) -> None:
-        if not (self._root / folder).exists():
-            return
+        path = self._root / folder
         try:
-            shutil.rmtree(self._root / folder)
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+            else:
+                return
             fsync_folder(self._root)
         except OSError as error:
             raise of_the_disk(error, self._root.parent) from None

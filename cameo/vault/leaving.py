@@ -27,7 +27,8 @@ from cameo.vault.backup import behind, reconcile
 from cameo.vault.certificate import Certificate
 from cameo.vault.core import Core, seconds, storable
 from cameo.vault.entries import CastEntry
-from cameo.vault.publishing import publish
+from cameo.vault.leftovers import leftovers, remove_leftovers
+from cameo.vault.publishing import is_owed, publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.schema import IdentityRow, Origin, Tombstone
 from cameo.vault.suspension import resume, suspend
@@ -130,7 +131,12 @@ class Leaving(Core):
             published = publish(session, self.operator, now=self._clock(), age=age)
             # Under the lock: of two that publish at once, the later list is also the later one remembered.
             self._blobs.keep_list(published.to_json())
-            self._reader(published.signer).accept(published)
+            try:
+                self._reader(published.signer).accept(published)
+            except StatusListInvalid as error:  # the list is ours: what fails is where it is kept
+                raise StoreFull(
+                    f"the vault's own status list cannot be kept: {error.message}", hint=error.hint
+                ) from None
         return published
 
     def origins(self) -> frozenset[str]:
@@ -200,22 +206,30 @@ class Leaving(Core):
             raise StoreDamaged(f"the vault's own status list does not hold: {error.message}") from None
 
     def _sweep(self) -> None:
-        """Finish purges, drop the traces of killed puts, bury those whose retention is over."""
-        lying, now = self._lying(), seconds(self._clock())
+        """Finish purges, publish what is owed, drop the traces of killed processes, bury those whose retention is
+        over."""
+        lying, now, left = self._lying(), seconds(self._clock()), leftovers(self.home)
         over = select(IdentityRow).where(IdentityRow.keep_until <= now)
         with self._database.reading() as session:
             here = set(session.scalars(select(IdentityRow.identity_id))) if lying else set()
-            if here.issuperset(lying) and session.scalars(over).first() is None and not unfinished(session):
+            settled = not unfinished(session) and not is_owed(session)
+            if settled and not left and here.issuperset(lying) and session.scalars(over).first() is None:
                 return
         with self._database.transaction() as session:
+            with suppress(OSError, StatusListInvalid):  # the next opening tries again
+                remove_leftovers(self.home)
             self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))), lying)
             for row in session.scalars(over).all():
                 self._bury(session, row, "retention period over")
-            pending = unfinished(session)
+            pending, owed = unfinished(session), is_owed(session)
+        # What hinders any of it today must not keep everybody else out of the vault: keys are destroyed already.
+        hindrances = (StoreFull, StoreBusy, StoreUnreachable, StatusListRolledBack)
         for identity_id in pending:
-            # The key is destroyed; what hinders the rest today must not keep everybody else out of the vault.
-            with suppress(StoreFull, StoreBusy, StoreUnreachable, StatusListInvalid, StatusListRolledBack):
+            with suppress(*hindrances):
                 self._purge(identity_id)
+        if owed:
+            with suppress(*hindrances):
+                self.status_list()
 
     def _lying(self) -> set[str]:
         """Of whom ciphertexts lie there. A bucket is long to list: once a day and home is enough for what no key

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from joserfc.jwk import OKPKey
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from cameo.errors import StoreDamaged, UsageError
@@ -15,7 +15,7 @@ from cameo.status.document import MAX_AGE
 from cameo.vault.allotment import list_size
 from cameo.vault.schema import IdentityRow, Meta, Tombstone
 
-__all__ = ["publish"]
+__all__ = ["is_owed", "owe", "publish"]
 
 
 def publish(session: Session, operator: OKPKey, *, now: datetime, age: timedelta) -> StatusList:
@@ -45,3 +45,15 @@ def publish(session: Session, operator: OKPKey, *, now: datetime, age: timedelta
     if digest != meta.published:
         meta.epoch, meta.published = meta.epoch + 1, digest
     return StatusList.issue(revoked, suspended, epoch=meta.epoch, now=now, age=age, key=operator)
+
+
+def owe(session: Session) -> None:
+    """Somebody's standing changed, in this transaction: a list must follow, if need be at the next opening."""
+    session.get_one(Meta, 1).published = b""
+
+
+def is_owed(session: Session) -> bool:
+    """Whether one did not follow. Nobody misses it in a vault that never said anything of anybody."""
+    meta = session.get_one(Meta, 1)
+    paused = exists().where(IdentityRow.suspended.is_not(None))
+    return meta.published == b"" and (meta.epoch > 0 or bool(session.scalar(select(paused))))

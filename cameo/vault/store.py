@@ -39,6 +39,7 @@ from cameo.vault.places import Places
 from cameo.vault.schema import IdentityRow, Tombstone
 from cameo.vault.showing import Showing
 from enroll.consent import ConsentRecord
+from enroll.files import make_folder
 
 __all__ = ["Vault"]
 
@@ -115,7 +116,7 @@ class Vault(Arriving, Leasing, Filming, Leaving, Showing):
         self.home = Path(home)
         self._clock = clock
         try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.home, 0o700)
         except OSError as error:
             raise UsageError(
                 f"{self.home} cannot be the vault's folder: {error.strerror}", hint="set CAMEO_HOME to a folder"

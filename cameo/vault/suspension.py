@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from cameo.errors import Suspended
 from cameo.vault.ledger import Ledger, Owner
+from cameo.vault.publishing import owe
 from cameo.vault.schema import IdentityRow
 
 __all__ = ["require_not_suspended", "resume", "suspend"]
@@ -15,6 +16,7 @@ def suspend(session: Session, ledger: Ledger, row: IdentityRow, owner: Owner, re
     """Of somebody who is suspended already, the first time and reason stay."""
     if row.suspended is None:
         row.suspended = at
+        owe(session)
         ledger.append(session, "suspend", {"reason": reason}, at=at, owner=owner)
 
 
@@ -22,6 +24,7 @@ def resume(session: Session, ledger: Ledger, row: IdentityRow, owner: Owner, *, 
     """Of somebody who is not suspended, nothing is written."""
     if row.suspended is not None:
         row.suspended = None
+        owe(session)
         ledger.append(session, "resume", {}, at=at, owner=owner)
 
 
