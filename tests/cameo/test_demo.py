@@ -51,3 +51,8 @@ def test_the_examples_run(tmp_path: Path, wide_model: Path, home: Path, capsys: 
     example = runpy.run_path(str(EXAMPLES / "read_an_identity.py"))
     example["main"](CLIP, tmp_path / "consent.json")
     assert "dlib-resnet-128" in capsys.readouterr().out
+
+    runpy.run_path(str(EXAMPLES / "two_homes.py"))["main"](CLIP)
+    said = capsys.readouterr().out
+    assert "refused: @ada was enrolled in another home" in said
+    assert "bob may make 2 scenes" in said and "in the second home: revoked" in said

@@ -61,6 +61,11 @@ def _without_home(stage: Stage) -> None:
     shutil.rmtree(stage.home)
 
 
+def _with_nobody(stage: Stage) -> None:
+    shutil.rmtree(stage.home)
+    Vault(stage.home, clock=stage.clock)
+
+
 def _expired(stage: Stage) -> None:
     stage.clock.advance(days=400)
 
@@ -151,6 +156,7 @@ def _later(stage: Stage) -> None:
 ACTS: Final[dict[str, Act]] = {
     "open": Act(lambda stage: lambda: Vault(stage.home, clock=stage.clock), before=_without_home),
     "put": Act(_put),
+    "first": Act(_put, before=_with_nobody),
     "allow": Act(_opened(lambda vault, _: vault.allow("ada", "carol", scenes=2))),
     "deny": Act(_opened(lambda vault, _: vault.deny("ada", "bob"))),
     "lease": Act(_opened(lambda vault, _: vault.lease("ada").close())),
