@@ -135,3 +135,7 @@ def test_any_text_is_a_refusal(text: str) -> None:
 
 def test_equal_bits_are_equal_text() -> None:
     assert Bitstring.of(LEAST_ENTRIES, [3, 9]).encode() == Bitstring.of(LEAST_ENTRIES, [9, 3, 9]).encode()
+
+
+def test_what_is_shown_of_a_list_is_its_size() -> None:
+    assert repr(Bitstring.of(LEAST_ENTRIES, [1, 5])) == f"Bitstring({LEAST_ENTRIES} entries, 2 set)"

@@ -222,3 +222,9 @@ def test_a_million_people_with_one_in_a_hundred_revoked_take_less_than_20_kb(clo
     again = StatusList.load(tmp_path / "list.json")
     again.verify({thumbprint(keys[0])})
     assert again.credential_subject[0].bits == revoked and revoked.ones == 10_000
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff"])
+def test_what_is_no_list_is_told_so(content: bytes) -> None:
+    with pytest.raises(StatusListInvalid, match="no status list"):
+        StatusList.from_json(content)

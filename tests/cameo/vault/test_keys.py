@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
-from keyring.errors import PasswordDeleteError
+from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from cameo.errors import StoreDamaged, UsageError
 from cameo.vault import Vault
 from cameo.vault.cipher import Context, derive, open_sealed, random_key, seal, wipe
+from cameo.vault.keys import MasterKey
+from cameo.vault.keytree import KeyTree
 
 
 class MemoryKeyring(KeyringBackend):
@@ -136,3 +138,23 @@ def test_wiping_bytes() -> None:
     wipe(secret)
     assert secret == bytes(64)
     wipe(b"")
+
+
+class Locked(MemoryKeyring):
+    """A keyring that is there and does not open."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise KeyringLocked
+
+
+def test_a_keyring_that_does_not_open(backend, tmp_path) -> None:
+    keyring.set_keyring(Locked())
+    vault = Vault(tmp_path / "home")
+    assert (vault.home / "master.key").exists()
+
+
+def test_nothing_of_a_key_is_shown(tmp_path) -> None:
+    secret = bytes(range(32))
+    tree = KeyTree(tmp_path, MasterKey(secret))
+    tree.plant()
+    assert (repr(MasterKey(secret)), repr(tree)) == ("MasterKey(…)", "KeyTree(…)")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cameo.errors import Revoked, StoreDamaged
+from cameo.errors import Revoked, StoreDamaged, StoreFull
 from cameo.studio import Studio
 from cameo.vault import Vault
 from cameo.vault.cipher import Context, open_sealed
@@ -222,3 +222,19 @@ def test_a_vault_of_format_4_gets_a_tree(vault, ada, person, clock) -> None:
     assert not again._secrets.tree.knows(left)
     again.revoke("ada").verify(again.trusted)
     assert again.cast() == ()
+
+
+def test_a_disk_without_room_forgets_nobody(tree, monkeypatch) -> None:
+    wrapped = tree.wrap(KEY, 5, CONTEXT)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cameo.vault.keytree.write_atomically", full)
+        with pytest.raises(StoreFull, match="cannot be written"):
+            tree.forget([5])
+    assert tree.unwrap(wrapped, 5, CONTEXT) == KEY
+    tree.forget([5])
+    with pytest.raises(StoreDamaged, match="forgotten"):
+        tree.unwrap(wrapped, 5, CONTEXT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -204,3 +205,25 @@ def test_a_rule_of_the_consent_stands(vault, person) -> None:
     with pytest.raises(UsageError, match="no such rule"):
         vault.lift("ada", "alcohol")
     assert vault.may("ada", prompt="@ada with a beer").code == "rule_broken"
+
+
+def test_a_lease_is_not_one_on_whoever_comes_after(vault, ada, person) -> None:
+    """The same handle, another person: what was leased is gone."""
+    lease = vault.lease("ada")
+    vault.revoke("ada")
+    vault.put(*person("ada", seed=7))
+    with pytest.raises(Revoked, match="@ada was revoked"):
+        vault.require_still(lease)
+    assert "open" in repr(lease) and "identity" not in repr(lease)
+    lease.close()
+    lease.close()
+    assert "ended" in repr(lease)
+
+
+def test_a_lease_without_a_voice_is_wiped_too(vault, person) -> None:
+    identity, consent = person("grace", seed=2)
+    vault.put(replace(identity, speech=None), consent)
+    with vault.lease("grace") as lease:
+        vector = lease.identity.embeddings["dlib-resnet-128"].vector
+        assert vector.any()
+    assert not vector.any()

@@ -208,3 +208,17 @@ def test_files_that_show_nothing(vault, tmp_path, content) -> None:
         with pytest.raises(InputRefused) as caught:
             check_evidence(file, vault.log_key)
         assert caught.value.exit_status == 3 and "\n" not in caught.value.message
+
+
+def test_of_whom_no_line_is_left(vault, ada) -> None:
+    vault.revoke("ada")
+    tamper(vault, "UPDATE ledger SET opening = x'00' WHERE event IN ('revoke', 'purged')")
+    with pytest.raises(UnknownHandle, match="no line of the ledger"):
+        vault.prove(handle="ada")
+
+
+def test_a_ledger_that_is_not_what_was_signed_is_not_exported(vault, ada, tmp_path) -> None:
+    tamper(vault, "UPDATE ledger SET at = at + 1 WHERE seq = 1")
+    with pytest.raises(StoreDamaged, match="operator signed"):
+        vault.export_log(tmp_path / "tiles")
+    assert not (tmp_path / "tiles").exists()
