@@ -328,3 +328,9 @@ def _signature_bytes(compact: str) -> bytes:
 
 def _padded(text: str) -> str:
     return text + "=" * (-len(text) % 4)
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_a_consent_runs_a_while_and_not_for_ever(days: int) -> None:
+    with pytest.raises(ConsentInvalid, match="1 to 3650 days"):
+        ConsentRecord.new(name="Ada", handle="ada", valid_days=days)

@@ -233,6 +233,20 @@ class TestTheRecord:
         with pytest.raises(ConsentInvalid, match="knows no matches"):
             ConsentRecord.from_json(json.dumps(later))
 
+    def test_what_an_operator_cannot_vouch_for(self, request_: ConsentRecord, key: OKPKey, honest: Liveness) -> None:
+        assert request_.awaits_answer(NOW) and not request_.awaits_answer(NOW + timedelta(hours=1))
+        met = request_.fulfil(honest, clip_sha256="0" * 64, key=key, now=NOW)
+        assert not met.awaits_answer(NOW)
+        with pytest.raises(ConsentInvalid, match="says more than attested"):
+            met.attest(by="Studio North", key=key, now=NOW)
+        with pytest.raises(ConsentInvalid, match="cannot attest"):
+            request_.attest(by="two\nlines", key=key, now=NOW)
+        with pytest.raises(ConsentInvalid, match="makes no evidence"):
+            request_.fulfil(honest, clip_sha256="no digest", key=key, now=NOW)
+        alone = json.loads(met.to_json()) | {"capture": None}
+        with pytest.raises(ConsentInvalid, match="go together"):
+            ConsentRecord.from_json(json.dumps(alone))
+
     def test_a_failed_challenge_makes_no_consent(self, request_: ConsentRecord, key: OKPKey) -> None:
         with pytest.raises(ChallengeFailed, match="digits") as caught:
             request_.fulfil(Take("863528").judged(), clip_sha256="0" * 64, key=key, now=NOW)
