@@ -43,6 +43,16 @@ def _put(stage: Stage) -> Callable[[], object]:
     return lambda: vault.put(identity, consent)
 
 
+def _first(stage: Stage) -> Callable[[], object]:
+    """Somebody in a home that is made for them."""
+
+    def act() -> None:
+        vault = Vault(stage.home, clock=stage.clock)
+        vault.put(*enrolled(vault, stage.clock, "eve"))
+
+    return act
+
+
 def _scene(stage: Stage) -> Callable[[], object]:
     vault = Vault(stage.home, clock=stage.clock)
     cast = [vault.show(handle).identity_id for handle in ("ada", "lin")]
@@ -61,13 +71,17 @@ def _without_home(stage: Stage) -> None:
     shutil.rmtree(stage.home)
 
 
-def _with_nobody(stage: Stage) -> None:
-    shutil.rmtree(stage.home)
-    Vault(stage.home, clock=stage.clock)
+def _with_a_copy(stage: Stage) -> None:
+    Vault(stage.home, clock=stage.clock).backup(stage.out / "same")
 
 
 def _expired(stage: Stage) -> None:
     stage.clock.advance(days=400)
+
+
+def _restore(name: str) -> Callable[[Stage], Callable[[], object]]:
+    """From ``copy``, since which people have left; or from ``same``, which is as the home is."""
+    return lambda stage: lambda: Vault.restore(stage.out / name, stage.home, clock=stage.clock)
 
 
 def _copied(stage: Stage) -> Any:
@@ -108,11 +122,13 @@ def _published(stage: Stage) -> Any:
         return error.message
 
 
-def _exported(stage: Stage) -> Any:
+def _exported(stage: Stage, name: str) -> Any:
     """How many lines the folder's checkpoint promises, if all that it promises is there; what is there beyond that,
     the next export goes on from."""
+    if not (stage.out / name / "checkpoint").exists():
+        return None
     vault, folder = Vault(stage.home, clock=stage.clock), stage.root / "looked-at"
-    shutil.copytree(stage.out / "log", folder)
+    shutil.copytree(stage.out / name, folder)
     try:
         while True:
             try:
@@ -149,6 +165,14 @@ def _export(stage: Stage) -> Callable[[], object]:
     return lambda: made.export("ada", stage.out / "ada.cameo", passphrase=PASSPHRASE)
 
 
+def _log(name: str) -> Act:
+    """Export the ledger to a folder; ``log`` holds an earlier state of it."""
+    return Act(
+        _opened(lambda vault, stage: vault.export_log(stage.out / name)),
+        outside=lambda stage: _exported(stage, name),
+    )
+
+
 def _later(stage: Stage) -> None:
     stage.clock.advance(hours=1)
 
@@ -156,7 +180,7 @@ def _later(stage: Stage) -> None:
 ACTS: Final[dict[str, Act]] = {
     "open": Act(lambda stage: lambda: Vault(stage.home, clock=stage.clock), before=_without_home),
     "put": Act(_put),
-    "first": Act(_put, before=_with_nobody),
+    "first": Act(_first, before=_without_home),
     "allow": Act(_opened(lambda vault, _: vault.allow("ada", "carol", scenes=2))),
     "deny": Act(_opened(lambda vault, _: vault.deny("ada", "bob"))),
     "lease": Act(_opened(lambda vault, _: vault.lease("ada").close())),
@@ -166,9 +190,11 @@ ACTS: Final[dict[str, Act]] = {
     "revoke": Act(_opened(lambda vault, _: vault.revoke("ada"))),
     "expire": Act(lambda stage: lambda: Vault(stage.home, clock=stage.clock), before=_expired),
     "backup": Act(_opened(lambda vault, stage: vault.backup(stage.out / "new")), outside=_copied),
-    "restore": Act(lambda stage: lambda: Vault.restore(stage.out / "copy", stage.home, clock=stage.clock)),
+    "restore": Act(_restore("copy")),
+    "restore again": Act(_restore("same"), before=_with_a_copy),
     "export": Act(_export, outside=_packed),
     "take": Act(_take),
     "publish": Act(_publish, before=_later, outside=_published),
-    "log": Act(_opened(lambda vault, stage: vault.export_log(stage.out / "log")), outside=_exported),
+    "log": _log("log"),
+    "new log": _log("new"),
 }

@@ -55,8 +55,10 @@ class Stage:
     def temporary(self) -> Iterator[None]:
         """The system's folder for temporary files is one of ours."""
         before, tempfile.tempdir = tempfile.tempdir, str(self.root / "tmp")
-        yield
-        tempfile.tempdir = before
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
     @classmethod
     def build(cls, root: Path) -> Stage:
