@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cameo.studio import Studio
 from cameo.vault import Vault
@@ -128,7 +129,7 @@ def personal() -> list[bytes]:
     pieces = [NAME.encode(), PROMPT.encode()]
     for seed in range(len(HANDLES)):
         identity = _small(seed, consent)
-        arrays = [e.vector for e in identity.embeddings.values()]
+        arrays: list[NDArray[Any]] = [e.vector for e in identity.embeddings.values()]
         arrays += [view.vector for e in identity.embeddings.values() for view in e.views]
         arrays += [crop.pixels for crop in identity.crops]
         arrays += [identity.speech.samples] if identity.speech is not None else []

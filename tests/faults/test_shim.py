@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.faults.shim import build, compiler
 PROGRAM = """
 import json, random, sys
 from pathlib import Path
+from typing import Any
 from enroll.files import write_atomically
 from tests.faults.power import Journal
 from tests.faults.shim import FAULTS, Shim
@@ -57,7 +59,7 @@ WHOLE = {"loose": "ab", "sure": "cd"}
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if compiler() is None:
         pytest.skip("gcc is not installed")
     folder = tmp_path_factory.mktemp("shim")
@@ -71,14 +73,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(run.stdout)
 
 
-def test_what_was_not_forced_to_the_disk_is_lost_with_the_power(told) -> None:
+def test_what_was_not_forced_to_the_disk_is_lost_with_the_power(told: dict[str, Any]) -> None:
     # The folder was synced after both names were made, and the content of one of the files never was.
     assert told["none"] == {"loose": "", "sure": "cd"}
     assert told["all"] == WHOLE
     assert told["torn"] == {"loose": "a", "sure": "cd"}
 
 
-def test_every_call_fails_in_its_turn(told) -> None:
+def test_every_call_fails_in_its_turn(told: dict[str, Any]) -> None:
     # Two to write loosely; to make, write, sync, rename and sync the folder, surely.
     assert told["calls"] == 7
     assert [said for said, _ in told["eio"]] == [5] * 7
@@ -87,9 +89,9 @@ def test_every_call_fails_in_its_turn(told) -> None:
     assert all(set(there) <= set(WHOLE) for _, there in told["eio"]), "nothing is left behind"
 
 
-def test_who_is_given_half_a_write_goes_on_with_the_other_half(told) -> None:
+def test_who_is_given_half_a_write_goes_on_with_the_other_half(told: dict[str, Any]) -> None:
     assert told["short"] == [[0, WHOLE]] * 7
 
 
-def test_a_dead_disk_keeps_what_cannot_be_tidied_up(told) -> None:
+def test_a_dead_disk_keeps_what_cannot_be_tidied_up(told: dict[str, Any]) -> None:
     assert any(name.endswith(".tmp") for _, there in told["dead"] for name in there)
