@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
@@ -68,7 +68,18 @@ class IdentityRow(Base):
     """
 
     __tablename__ = "identities"
-    __table_args__ = (Index("ix_identities_status", "status_index", unique=True), _STRICT)
+    __table_args__ = (
+        Index("ix_identities_status", "status_index", unique=True),
+        Index("ix_identities_keep_until", "keep_until"),
+        Index(
+            "ix_identities_suspended",
+            "suspended",
+            "status_index",
+            sqlite_where=text("suspended IS NOT NULL"),
+            postgresql_where=text("suspended IS NOT NULL"),
+        ),
+        _STRICT,
+    )
 
     identity_id: Mapped[str] = mapped_column(primary_key=True)
     consent_id: Mapped[str] = mapped_column(unique=True)

@@ -18,7 +18,7 @@ from cameo.vault.schema import VERSION
 
 __all__ = ["HEAD", "bring_up", "is_of_today"]
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 _LAST_UNNUMBERED: Final = 3
 """Vaults of format 4 were made before there were revisions, and not all of them with every table: 0004 makes what is
 missing."""

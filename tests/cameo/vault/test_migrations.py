@@ -76,7 +76,7 @@ def test_a_vault_from_before_there_were_revisions(vault, ada, missing) -> None:
     again.lease("ada").close()
 
 
-@pytest.mark.parametrize("found", ["9999", "", "0005_x"])
+@pytest.mark.parametrize("found", ["9999", "", "0006_x"])
 def test_a_vault_of_the_future_is_left_alone(vault, ada, scan, found) -> None:
     change(vault, "UPDATE alembic_version SET version_num = ?", found)
     before = scan.files(vault.home)
@@ -123,3 +123,15 @@ def test_opening_does_not_load_alembic(vault) -> None:
     script = f"import sys; from cameo.vault import Vault; Vault({str(vault.home)!r}); print('alembic' in sys.modules)"
     with closing(subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True).stdout) as out:
         assert out.read() == "False\n"
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ("SELECT status_index FROM identities WHERE suspended IS NOT NULL", "ix_identities_suspended"),
+        ("SELECT * FROM identities WHERE keep_until <= 5", "ix_identities_keep_until"),
+    ],
+)
+def test_what_is_asked_of_everybody_reads_not_everybody(vault, asked, index) -> None:
+    assert index in str(rows(vault, f"EXPLAIN QUERY PLAN {asked}"))
