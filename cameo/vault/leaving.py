@@ -27,7 +27,7 @@ from cameo.vault.backup import behind, reconcile
 from cameo.vault.certificate import Certificate
 from cameo.vault.core import Core, seconds, storable
 from cameo.vault.entries import CastEntry
-from cameo.vault.leftovers import leftovers, remove_leftovers
+from cameo.vault.leftovers import leftovers, remove_leftovers, undisturbed
 from cameo.vault.publishing import is_owed, publish
 from cameo.vault.revocation import destroy_key, lift_bar, purge, unfinished
 from cameo.vault.schema import IdentityRow, Origin, Tombstone
@@ -218,7 +218,9 @@ class Leaving(Core):
         with self._database.transaction() as session:
             with suppress(OSError, StatusListInvalid):  # the next opening tries again
                 remove_leftovers(self.home)
-            self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))), lying)
+            with undisturbed(self.home) as free:
+                if free:  # else a copy is being put back, whose ciphertexts come before its rows
+                    self._blobs.remove_all_but(set(session.scalars(select(IdentityRow.identity_id))), lying)
             for row in session.scalars(over).all():
                 self._bury(session, row, "retention period over")
             pending, owed = unfinished(session), is_owed(session)

@@ -6,14 +6,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from cameo.status import StatusReader
 
-__all__ = ["apart", "leftovers", "remove_leftovers"]
+__all__ = ["apart", "leftovers", "remove_leftovers", "undisturbed"]
 
 _COPY: Final = ".copy-"
 _STATUS: Final = "status"
@@ -45,11 +45,24 @@ def remove_leftovers(home: Path) -> None:
     for path in leftovers(home):
         if path.parent == home and path.is_file():
             path.unlink()
-    with suppress(BlockingIOError), _locked(home, alone=True):
-        for path in home.glob(f"{_COPY}*"):
+    with undisturbed(home) as free:
+        for path in home.glob(f"{_COPY}*") if free else ():
             shutil.rmtree(path)
     if any((home / _STATUS).glob(".*.tmp")):
         StatusReader(home / _STATUS, ()).tidy()
+
+
+@contextmanager
+def undisturbed(home: Path) -> Iterator[bool]:
+    """Whether nothing is ``apart`` now. Then, as long as the block lasts, nothing will be: what lies in the home and is
+    nobody's is not about to be somebody's."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_locked(home, alone=True))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager

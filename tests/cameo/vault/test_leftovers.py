@@ -36,6 +36,17 @@ def test_a_copy_somebody_is_making_stays(vault) -> None:
     assert not folder.exists()
 
 
+def test_ciphertexts_that_come_before_their_rows_stay(vault) -> None:
+    """A copy that is being put back has them there already; somebody else opens the vault meanwhile."""
+    coming = "00000000-0000-4000-8000-000000000000"
+    with apart(vault.home):
+        vault._blobs.write(coming, "identity", b"of somebody in the copy")
+        Vault(vault.home)
+        assert coming in vault._blobs.owners()
+    Vault(vault.home)
+    assert coming not in vault._blobs.owners()
+
+
 @pytest.mark.parametrize("act", ["suspend", "resume"])
 def test_a_list_that_could_not_be_written_follows_at_the_next_opening(vault, ada, monkeypatch, act) -> None:
     if act == "resume":
