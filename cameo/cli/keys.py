@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +39,7 @@ def show(context: typer.Context) -> Answer | None:
     from cameo.marks.certificates import told
 
     studio = Studio()
-    authority, operator = studio.signer.authority, thumbprint(studio.vault.operator)
+    authority, operator = studio.signer.standing, thumbprint(studio.vault.operator)
     others = [told(root) for root in studio.signer.roots if root != authority.root]
     payload = {
         "operator": operator,
@@ -132,8 +133,9 @@ def _fields(authority: Authority) -> dict[str, Any]:
 def _lines(authority: Authority) -> list[str]:
     fields = _fields(authority)
     own = "this home's own development authority" if authority.development else plain(fields["issuer"])
+    over = ": OVER, no scene can be made" if datetime.fromisoformat(fields["until"]) <= datetime.now(UTC) else ""
     return [
-        f"scenes    {plain(fields['subject'])}, {fields['algorithm']}, until {fields['until'][:10]}",
+        f"scenes    {plain(fields['subject'])}, {fields['algorithm']}, until {fields['until'][:10]}{over}",
         f"          by {own}, root {fields['root_sha256'][:16]}",
     ]
 

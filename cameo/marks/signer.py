@@ -69,8 +69,12 @@ class Signer:
             SignerInvalid: the operator's certificate is over.
             StoreDamaged: it does not open.
         """
-        brought = self._brought()
-        return self._own if brought is None else in_force(brought, self._clock())
+        return self._own if self._brought() is None else in_force(self.standing, self._clock())
+
+    @property
+    def standing(self) -> Authority:
+        """The same, to be looked at: its certificate may be over. Raises StoreDamaged when it does not open."""
+        return self._brought() or self._own
 
     def request(self, common: str, organization: str | None = None) -> str:
         """Make a key and ask for a certificate of it: PKCS#10, PEM. It takes the place of one that was asked for

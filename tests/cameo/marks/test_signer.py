@@ -148,6 +148,7 @@ def test_one_that_is_over_signs_nothing_more(vault: Vault, issuer: Issuer) -> No
     with pytest.raises(SignerInvalid, match="runs from") as caught:
         _ = signer.authority
     assert "cameo keys request" in caught.value.hint
+    assert not signer.standing.development  # it can still be looked at
     assert signer.develop().development
 
 
