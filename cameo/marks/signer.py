@@ -69,7 +69,7 @@ class Signer:
             SignerInvalid: the operator's certificate is over.
             StoreDamaged: it does not open.
         """
-        return self._own if self._brought() is None else in_force(self.standing, self._clock())
+        return in_force(self.standing, self._clock())
 
     @property
     def standing(self) -> Authority:

@@ -19,7 +19,7 @@ from scipy.stats import combine_pvalues
 
 from cameo.errors import UsageError
 from cameo.marks.signals import pictures_of, sound_of, trimmed
-from cameo.marks.watermarks.base import CHANCE, SECRET_BYTES, PictureMark, SoundMark, chance_of, message
+from cameo.marks.watermarks.base import CHANCE, SECRET_BYTES, PictureMark, SoundMark, bits_of, chance_of, message
 
 __all__ = [
     "CHANCE",
@@ -102,7 +102,8 @@ def read(path: Path) -> Said:
 
 def chance_that(said: Said, secret: bytes) -> float:
     """How likely a file that has nothing to do with the scene says what this one does."""
-    alone = [chance_of(said[mark.name], message(secret, mark)) for mark in installed() if len(said.get(mark.name, ()))]
+    # Asked of every scene there is: nothing is looked for on the machine.
+    alone = [chance_of(read_, bits_of(secret, name, read_.shape[1])) for name, read_ in said.items() if len(read_)]
     # Fisher's method: of several that say something, all are heard.
     return float(combine_pvalues(alone).pvalue) if alone else 1.0
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-__all__ = ["CHANCE", "SECRET_BYTES", "Mark", "PictureMark", "SoundMark", "chance_of", "message"]
+__all__ = ["CHANCE", "SECRET_BYTES", "Mark", "PictureMark", "SoundMark", "bits_of", "chance_of", "message"]
 
 SECRET_BYTES: Final = 32
 CHANCE: Final = 1e-4
@@ -68,8 +68,13 @@ class SoundMark(Mark, Protocol):
 
 def message(secret: bytes, mark: Mark) -> NDArray[np.bool_]:
     """What a watermark carries in the scene with this secret."""
-    digest = sha256(b"cameo/1 watermark " + mark.name.encode() + b" " + secret).digest()
-    return np.unpackbits(np.frombuffer(digest, np.uint8))[: mark.bits].astype(bool)
+    return bits_of(secret, mark.name, mark.bits)
+
+
+def bits_of(secret: bytes, name: str, count: int) -> NDArray[np.bool_]:
+    """The same, of a watermark that need not be here: its name and how many bits it has say all."""
+    digest = sha256(b"cameo/1 watermark " + name.encode() + b" " + secret).digest()
+    return np.unpackbits(np.frombuffer(digest, np.uint8))[:count].astype(bool)
 
 
 def chance_of(said: NDArray[np.bool_], sent: NDArray[np.bool_]) -> float:
