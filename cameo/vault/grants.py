@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from cameo.errors import PermissionDenied, UsageError
@@ -40,6 +40,8 @@ __all__ = [
     "spend",
     "standing",
 ]
+
+_ANSWERS: Final = select(Grant).where(Grant.identity_id == bindparam("whose")).order_by(Grant.id)
 
 OWNER: Final = "owner"
 _EVERYONE: Final = "everyone"
@@ -112,7 +114,7 @@ def set_grant(session: Session, master: MasterKey, owner: Owner, terms: Terms) -
 
 def read_grants(session: Session, owner: Owner) -> dict[str, Terms]:
     """Every answer by principal, in the order they were first given."""
-    rows = session.scalars(select(Grant).where(Grant.identity_id == owner.identity_id).order_by(Grant.id))
+    rows = session.scalars(_ANSWERS, {"whose": owner.identity_id})
     answers = [Terms.model_validate_json(open_sealed(owner.key, row.sealed, owner.context("grant"))) for row in rows]
     return {answer.principal: answer for answer in answers}
 

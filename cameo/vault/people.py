@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from cameo.errors import Revoked, StoreDamaged, UnknownHandle
 from cameo.vault.blobs import Blobs
@@ -21,6 +22,13 @@ from enroll.consent import HANDLE, ConsentRecord
 from enroll.identity import Identity
 
 __all__ = ["People", "moment"]
+
+# Whoever is looked for is asked next what they agreed to and where they come from: one question for all three.
+_LIVING: Final = (
+    select(IdentityRow)
+    .where(IdentityRow.handle_tag == bindparam("tag"))
+    .options(joinedload(IdentityRow.consent), joinedload(IdentityRow.origin))
+)
 
 
 def moment(seconds: int) -> datetime:
@@ -47,7 +55,7 @@ class People:
         if not HANDLE.fullmatch(handle):
             raise UnknownHandle(f"{handle[:80]!r} is no handle", hint="cameo cast shows who is enrolled")
         tag = self.tag(handle)
-        row = session.scalars(select(IdentityRow).where(IdentityRow.handle_tag == tag)).first()
+        row = session.scalars(_LIVING, {"tag": tag}).first()
         if row is not None:
             return row
         graves = select(Tombstone).where(Tombstone.handle_tag == tag).order_by(Tombstone.revoked.desc())

@@ -17,7 +17,7 @@ from cameo.vault.grants import read_grants, require_granted
 from cameo.vault.ledger import Owner
 from cameo.vault.people import People
 from cameo.vault.rules import rules_of
-from cameo.vault.schema import IdentityRow, Origin
+from cameo.vault.schema import IdentityRow
 from cameo.vault.suspension import require_not_suspended
 from enroll.consent import ConsentRecord, Use
 
@@ -69,7 +69,7 @@ def permit(
     row = people.alive(session, handle)
     owner = people.owner(row)
     consent = people.consent(session, owner)
-    origin = session.get(Origin, row.identity_id)
+    origin = row.origin
     consent.verify(now=now, trusted={*trusted, *([origin.issuer] if origin else ())}, handle=handle)
     require_not_suspended(row, handle)
     if origin is not None:
@@ -80,7 +80,7 @@ def permit(
             hint=f"ask them for a consent with --use {purpose}",
         )
     terms = require_granted(read_grants(session, owner), user, purpose, handle=handle, now=now)
-    _require_scenes_left(consent, people.scenes(session, owner))
+    _require_scenes_left(consent, lambda: people.scenes(session, owner))
     if prompt is not None and (hit := broken(rules_of(session, owner, consent), prompt)):
         raise RuleBroken(f"@{handle} never wants to appear in this: {', '.join(hit)}", hint="ask for another scene")
     return Permit(row, owner, consent, terms, min(consent.valid_until, terms.until or consent.valid_until))
@@ -100,9 +100,9 @@ def require_standing(found: Standing, handle: str) -> None:
         raise Suspended(f"@{handle} is suspended where they were enrolled")
 
 
-def _require_scenes_left(consent: ConsentRecord, made: int) -> None:
+def _require_scenes_left(consent: ConsentRecord, count: Callable[[], int]) -> None:
     most = consent.processing.scenes if consent.processing is not None else None
-    if most is not None and made >= most:
+    if most is not None and (made := count()) >= most:
         raise PermissionDenied(
             f"@{consent.handle} consented to {most} scene{'s' if most > 1 else ''} in all, and {made} are made",
             hint="ask them for a new consent",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text, UniqueConstraint, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 __all__ = [
     "VERSION",
@@ -64,7 +64,7 @@ class Meta(Base):
 class IdentityRow(Base):
     """An enrolled person. The row goes when they revoke; a tombstone takes its place, and their ``status_index``.
 
-    ``suspended``: since when they are; null if they are not.
+    ``suspended``: since when they are; null if they are not. ``consent`` and ``origin`` are only for reading.
     """
 
     __tablename__ = "identities"
@@ -90,6 +90,13 @@ class IdentityRow(Base):
     keep_until: Mapped[int]
     status_index: Mapped[int]
     suspended: Mapped[int | None]
+
+    consent: Mapped[Consent | None] = relationship(
+        primaryjoin="foreign(Consent.identity_id) == IdentityRow.identity_id", viewonly=True
+    )
+    origin: Mapped[Origin | None] = relationship(
+        primaryjoin="foreign(Origin.identity_id) == IdentityRow.identity_id", viewonly=True
+    )
 
 
 class Consent(Base):
