@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from cameo.vault.duplicates import GUARDS
 from cameo.vault.sketch import BITS, Sketcher, differing, expected
+from tests.timing import least_seconds
 
 STEP = 0.75
 SIGMA = 0.5 / math.sqrt(BITS)
@@ -112,12 +112,8 @@ def test_nothing_secret_shows() -> None:
 def test_a_hundred_thousand_are_searched_in_a_moment() -> None:
     others = np.random.default_rng(0).integers(0, 256, (100_000, BITS // 8), dtype=np.uint8)
     mine = SKETCHER.sketch(np.zeros(128, np.float32))
-    differing(mine, others)
-    # Processor time: what the machine does besides is not the question.
-    began = time.process_time()
-    found = differing(mine, others)
-    assert time.process_time() - began < 0.05
-    assert found.min() > 0.45
+    assert differing(mine, others).min() > 0.45
+    assert least_seconds(lambda: differing(mine, others)) < 0.05
 
 
 def test_thresholds_lie_well_below_noise() -> None:
