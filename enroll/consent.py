@@ -29,7 +29,7 @@ from pydantic import (
     model_validator,
 )
 
-from enroll.documents import parse
+from enroll.documents import complaint, parse
 from enroll.errors import ChallengeFailed, ConsentExpired, ConsentInvalid
 from enroll.evidence import Capture, Evidence
 from enroll.fields import Line, Moment, spell
@@ -259,7 +259,7 @@ class ConsentRecord(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise ConsentInvalid(f"this makes no consent: {_first(error)}") from None
+            raise ConsentInvalid(f"this makes no consent: {complaint(error)}") from None
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "the consent") -> Self:
@@ -271,7 +271,7 @@ class ConsentRecord(BaseModel):
         try:
             return parse(cls, text)
         except ValidationError as error:
-            raise ConsentInvalid(f"{source} is no consent record: {_first(error)}", hint=_NEW_HINT) from None
+            raise ConsentInvalid(f"{source} is no consent record: {complaint(error)}", hint=_NEW_HINT) from None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -364,7 +364,7 @@ class ConsentRecord(BaseModel):
         try:
             return type(self).model_validate(fields).sign(key)
         except ValidationError as error:
-            raise ConsentInvalid(f"cannot attest the consent: {_first(error)}") from None
+            raise ConsentInvalid(f"cannot attest the consent: {complaint(error)}") from None
 
     def fulfil(
         self,
@@ -421,7 +421,7 @@ class ConsentRecord(BaseModel):
         try:
             return type(self).model_validate(fields).sign(key)
         except ValidationError as error:
-            raise ConsentInvalid(f"this makes no evidence: {_first(error)}") from None
+            raise ConsentInvalid(f"this makes no evidence: {complaint(error)}") from None
 
     def verify(
         self,
@@ -534,11 +534,3 @@ class ConsentRecord(BaseModel):
 
 def _rounded(seconds: tuple[float, float]) -> tuple[float, float]:
     return round(float(seconds[0]), 2), round(float(seconds[1]), 2)
-
-
-def _first(error: ValidationError) -> str:
-    """The first complaint: which field, what is wrong. Never the value, which may be a person's."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])[:60]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

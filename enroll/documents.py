@@ -17,10 +17,11 @@ from enroll.errors import KitError
 from enroll.files import write_atomically
 from enroll.signature import SignatureBroken, verify
 
-__all__ = ["MAX_BYTES", "load", "parse", "save", "signer_of"]
+__all__ = ["MAX_BYTES", "complaint", "load", "parse", "save", "signer_of"]
 
 MAX_BYTES: Final = 64 * 1024
 _MOST_PARTS: Final = 64 * 1024
+_AS_ISSUED: Final = "use the file as it was issued"
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -40,6 +41,14 @@ def parse(model: type[_Document], content: str | bytes) -> _Document:
     # What pydantic has read is JSON of bounded depth. Its numbers were looked at there.
     json.loads(content, object_pairs_hook=_once_each, parse_int=str, parse_float=str)
     return document
+
+
+def complaint(error: ValidationError) -> str:
+    """What is wrong first: which field, and what with it. Never the value, which may be a person's."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])[:60]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def _once_each(members: list[tuple[str, Any]]) -> None:
@@ -69,7 +78,7 @@ def load(
     refused: type[KitError],
     *,
     most: int = MAX_BYTES,
-    hint: str = "use the file as it was issued",
+    hint: str = _AS_ISSUED,
 ) -> _Document:
     """Read a document; its signature is not looked at.
 
@@ -91,7 +100,7 @@ def load(
     try:
         return parse(model, content)
     except ValidationError as error:
-        raise refused(f"{path} is no {kind}: {error.error_count()} fields do not fit", hint=hint) from None
+        raise refused(f"{path} is no {kind}: {complaint(error)}", hint=hint) from None
 
 
 def save(path: str | Path, text: str, kind: str, refused: type[KitError]) -> None:
@@ -122,11 +131,11 @@ def signer_of(
         refused: unsigned, changed, or signed by a stranger.
     """
     if signature is None:
-        raise refused(f"{what} is not signed")
+        raise refused(f"{what} is not signed", hint=_AS_ISSUED)
     try:
         signer = verify(fields, signature)
     except SignatureBroken as error:
-        raise refused(f"{what} was changed after it was signed: {error}") from None
+        raise refused(f"{what} was changed after it was signed: {error}", hint=_AS_ISSUED) from None
     if trusted is not None and signer not in trusted:
-        raise refused(f"{what} is signed by {signer}, whom nobody here trusts")
+        raise refused(f"{what} is signed by {signer}, whom nobody here trusts", hint="ask whoever you have it from")
     return signer

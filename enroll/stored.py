@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from enroll.documents import parse
+from enroll.documents import complaint, parse
 from enroll.errors import BadInput
 from enroll.identity import Coverage, Crop, CropKind, Embedding, Identity, Modality, Pose, Speech, View
 
@@ -113,7 +113,7 @@ def from_bytes(blob: bytes) -> Identity:
     try:
         header = parse(_Header, metadata.get("identity", ""))
     except ValidationError as error:
-        raise BadInput(f"this is not a stored identity: {error.error_count()} fields do not fit") from None
+        raise BadInput(f"this is not a stored identity: {complaint(error)}") from None
     _require_fitting(header, tensors)
     return Identity(
         identity_id=header.identity_id,

@@ -25,7 +25,7 @@ from pydantic.alias_generators import to_camel
 
 from cameo.errors import StatusListInvalid, StatusListNotInForce
 from cameo.status.bitstring import Bitstring
-from enroll.documents import load, parse, save, signer_of
+from enroll.documents import complaint, load, parse, save, signer_of
 from enroll.fields import Moment, spell
 from enroll.signature import sign, thumbprint
 
@@ -157,7 +157,7 @@ class StatusList(BaseModel):
         try:
             return parse(cls, content)
         except ValidationError as error:
-            raise StatusListInvalid(f"this is no status list: {error.error_count()} fields do not fit") from None
+            raise StatusListInvalid(f"this is no status list: {complaint(error)}") from None
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True) + "\n"

@@ -23,7 +23,7 @@ from cameo.errors import PackageInvalid, UsageError
 from cameo.rules import rule
 from cameo.vault.entries import Terms
 from enroll.consent import ConsentRecord
-from enroll.documents import parse, signer_of
+from enroll.documents import complaint, parse, signer_of
 from enroll.fields import Moment
 from enroll.signature import sign
 
@@ -169,7 +169,7 @@ def unpack(content: bytes, passphrase: str) -> tuple[Head, bytes]:
     try:
         return parse(Head, inside[4 : 4 + length]), inside[4 + length :]
     except ValidationError as error:
-        raise PackageInvalid(f"the package's head does not fit: {error.error_count()} fields") from None
+        raise PackageInvalid(f"the package's head does not fit: {complaint(error)}") from None
 
 
 def _key(passphrase: str) -> OctKey:
