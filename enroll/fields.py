@@ -7,11 +7,12 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic.types import StringConstraints
 
 __all__ = ["Line", "Moment", "spell"]
 
+_SPELLING: Final = r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -21,7 +22,7 @@ def _to_second(moment: object) -> object:
         if moment.tzinfo is None:
             raise ValueError("a time needs its zone")
         return moment.astimezone(UTC).replace(microsecond=0)
-    if not (isinstance(moment, str) and re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z", moment)):
+    if not (isinstance(moment, str) and re.fullmatch(_SPELLING, moment)):
         raise ValueError("expected a time like 2026-11-03T09:00:00Z")
     found = datetime.fromisoformat(moment)
     if spell(found) != moment:
@@ -44,7 +45,12 @@ def _one_line(text: str) -> str:
     return text
 
 
-Moment = Annotated[datetime, BeforeValidator(_to_second), PlainSerializer(spell, when_used="json")]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_to_second),
+    PlainSerializer(spell, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_SPELLING}$"}),
+]
 """A time in UTC, whole seconds, in exactly one spelling."""
 
 Line = Annotated[

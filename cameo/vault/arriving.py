@@ -16,7 +16,7 @@ from cameo.vault.ledger import Owner
 from cameo.vault.package import Head, pack, unpack
 from cameo.vault.permission import require_standing
 from cameo.vault.rules import added_rules
-from cameo.vault.schema import IdentityRow, Origin
+from cameo.vault.schema import IdentityRow
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity
 from enroll.signature import thumbprint
@@ -66,7 +66,7 @@ class Arriving(Core):
         with self._database.transaction() as session:
             permitted = self._permit(session, handle, OWNER, None, None)
             row, owner, consent = permitted.row, permitted.owner, permitted.consent
-            if session.get(Origin, row.identity_id) is not None:
+            if row.origin is not None:
                 raise PermissionDenied(f"@{handle} was not enrolled here", hint="ask the home they come from")
             identity = self._people.identity(row, self._blobs).to_bytes()
             head = Head.of(

@@ -15,7 +15,6 @@ from cameo.vault.entries import CastEntry, Permission, Terms
 from cameo.vault.grants import OWNER, principal, read_grants, require_narrower, require_within, set_grant, spend
 from cameo.vault.lease import LEASE_LIFE, Lease
 from cameo.vault.rules import add_rule, drop_rule
-from cameo.vault.schema import Origin
 from cameo.vault.signed_grant import SignedGrant
 from enroll.consent import ConsentRecord, Use
 from enroll.errors import ConsentExpired, ConsentInvalid
@@ -141,7 +140,7 @@ class Leasing(Core):
         with self._database.transaction() as session:
             permitted = self._permit(session, handle, user, None, None)
             owner, here = permitted.owner, permitted.terms
-            if session.get(Origin, permitted.row.identity_id) is not None:
+            if permitted.row.origin is not None:
                 raise PermissionDenied(f"@{handle} was not enrolled here", hint="ask the home they come from")
             if scenes is None:
                 scenes = here.left
@@ -170,7 +169,7 @@ class Leasing(Core):
             row = self._people.alive(session, grant.handle)
             owner = self._people.owner(row)
             consent = self._people.consent(session, owner)
-            origin = session.get(Origin, row.identity_id)
+            origin = row.origin
             grant.verify(
                 now=now,
                 audience=thumbprint(self.operator),
@@ -203,7 +202,7 @@ class Leasing(Core):
             owner = self._people.owner(row)
             if terms.allowed:
                 require_narrower(terms, self._people.consent(session, owner))
-                if session.get(Origin, row.identity_id) is not None:
+                if row.origin is not None:
                     require_within(terms, read_grants(session, owner), handle)
             set_grant(session, self._secrets.master, owner, terms.model_copy(update={"given": now}))
             self._ledger.append(

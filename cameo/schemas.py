@@ -1,6 +1,6 @@
 """JSON Schemas (draft 2020-12) of what is signed, made from the models that read it.
 
-python -m enroll.schemas docs/schemas
+python -m cameo.schemas docs/schemas
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from cameo.status import StatusList
+from cameo.vault import Certificate, SignedGrant
 from enroll.consent import ConsentRecord
 from enroll.receipt import Receipt
 
 __all__ = ["SCHEMAS", "schema", "write"]
 
-SCHEMAS: Final[dict[str, type[BaseModel]]] = {"consent": ConsentRecord, "receipt": Receipt}
-"""By the name of the file."""
+SCHEMAS: Final[dict[str, type[BaseModel]]] = {
+    "consent": ConsentRecord,
+    "receipt": Receipt,
+    "signed-grant": SignedGrant,
+    "status-list": StatusList,
+    "certificate": Certificate,
+}
+"""By the name of the file, which is that of its vectors too."""
 
 
 def schema(name: str) -> dict[str, Any]:
