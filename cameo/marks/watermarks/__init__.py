@@ -1,8 +1,9 @@
 """Watermarks: what is in picture and sound themselves, and is there when the file's manifest is not.
 
-``chroma`` is always there; ``audioseal`` and ``videoseal`` are when they are installed, and so is what another package
-offers under the entry point ``cameo.watermarks``: something to call that returns a ``PictureMark``, a ``SoundMark``, or
-None where it cannot serve. ``CAMEO_WATERMARK`` names those to use, separated by commas; ``off`` is none.
+``chroma`` is always there; ``audioseal``, ``videoseal`` and ``trustmark`` are when they are installed, and so is what
+another package offers under the entry point ``cameo.watermarks``: something to call that returns a ``PictureMark``, a
+``SoundMark``, or None where it cannot serve. ``CAMEO_WATERMARK`` names those to use, separated by commas; ``off`` is
+none.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ def installed() -> tuple[PictureMark | SoundMark, ...]:
     """Every watermark that can be made here, whether it is wished for or not."""
     from cameo.marks.watermarks.audioseal import AudioSealMark
     from cameo.marks.watermarks.chroma import ChromaMark
+    from cameo.marks.watermarks.trust_mark import TrustMarkMark
     from cameo.marks.watermarks.video_seal import VideoSealMark
 
     others = [entry.load()() for entry in entry_points(group=_GROUP)]
-    found = [ChromaMark(), VideoSealMark.find(), AudioSealMark.find(), *others]
+    found = [ChromaMark(), VideoSealMark.find(), TrustMarkMark.find(), AudioSealMark.find(), *others]
     return tuple(mark for mark in found if mark is not None)
 
 

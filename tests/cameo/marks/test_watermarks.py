@@ -8,15 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from cameo.errors import UsageError
 from cameo.marks import watermarks
 from cameo.marks.watermarks.audioseal import AudioSealMark
 from cameo.marks.watermarks.base import CHANCE, chance_of, message
 from cameo.marks.watermarks.chroma import ChromaMark
+from cameo.marks.watermarks.trust_mark import TrustMarkMark
 from cameo.marks.watermarks.video_seal import VideoSealMark
 from cameo.scene import write_scene
 from enroll.errors import WeightsMissing
@@ -233,3 +236,76 @@ class TestVideoSeal:
         torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
         with pytest.raises(WeightsMissing, match="videoseal"):
             VideoSealMark(path).read(np.zeros((1, 8, 256, 3), np.uint8))
+
+
+class TestTrustMark:
+    """Two small networks that take and give what the published ones do: bit n is how far the picture goes along n."""
+
+    SIDE = 32
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "weights" / "trustmark"
+        folder.mkdir(parents=True)
+        ways = np.random.default_rng(0).normal(0, 0.01, (100, 3 * self.SIDE**2)).astype(np.float32)
+        signs = [
+            helper.make_node("Mul", ["secret", "two"], ["twice"]),
+            helper.make_node("Sub", ["twice", "one"], ["s"]),
+        ]
+        added = [
+            helper.make_node("MatMul", ["s", "ways"], ["flat"]),
+            helper.make_node("Reshape", ["flat", "like"], ["a"]),
+        ]
+        picture, secret = ("picture", (1, 3, self.SIDE, self.SIDE)), ("secret", (1, 100))
+        numbers = {"two": np.float32(2), "one": np.float32(1), "ways": ways, "like": np.array(picture[1])}
+        encoder = [*signs, *added, helper.make_node("Add", ["picture", "a"], ["marked"])]
+        self.write(folder / "encoder_Q.onnx", encoder, numbers, [picture, secret], ("marked", picture[1]))
+        decoder = [
+            helper.make_node("Flatten", ["picture"], ["row"]),
+            helper.make_node("MatMul", ["row", "ways"], ["said"]),
+        ]
+        self.write(folder / "decoder_Q.onnx", decoder, {"ways": ways.T.copy()}, [picture], ("said", (1, 100)))
+        return folder
+
+    @staticmethod
+    def write(path, nodes, numbers, takes, gives) -> None:
+        kind = TensorProto.FLOAT
+        inputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in takes]
+        outputs = [helper.make_tensor_value_info(gives[0], kind, gives[1])]
+        constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in numbers.items()]
+        graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
+        opsets = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
+
+    @pytest.mark.parametrize("size", [(32, 32), (96, 128), (40, 100), (100, 40)])
+    def test_what_is_embedded_is_read(self, folder: Path, size: tuple[int, int]) -> None:
+        mark = TrustMarkMark.find()
+        assert mark is not None and mark.name in [one.name for one in watermarks.used()]
+        grey = np.full((3, *size, 3), 127, np.uint8)
+        made = mark.embed(grey, message(SECRET, mark))
+        assert made.shape == grey.shape and made.dtype == np.uint8 and (grey == 127).all()
+        assert chance_of(mark.read(made), message(SECRET, mark)) < 1e-25
+        assert chance_of(mark.read(made), message(bytes(32), mark)) > CHANCE
+        assert mark.read(grey[:0]).shape == (0, 100)
+
+    def test_of_a_long_picture_the_square_in_the_middle_is_marked(self, folder: Path) -> None:
+        mark = TrustMarkMark(folder)
+        made = mark.embed(np.full((1, 40, 100, 3), 127, np.uint8), message(SECRET, mark))
+        changed = (made != 127).any((0, 1, 3))
+        assert changed[30:70].all() and not changed[:30].any() and not changed[70:].any()
+
+    def test_it_adds_no_colour(self, folder: Path) -> None:
+        mark = TrustMarkMark(folder)
+        made = mark.embed(np.full((1, 64, 64, 3), 127, np.uint8), message(SECRET, mark))
+        assert np.abs(made.astype(float).mean((0, 1, 2)) - 127).max() < 0.1
+
+    def test_files_that_are_none(self, folder: Path) -> None:
+        frame = np.full((1, 32, 32, 3), 127, np.uint8)
+        (encoder := folder / "encoder_Q.onnx").write_bytes((folder / "decoder_Q.onnx").read_bytes())
+        with pytest.raises(WeightsMissing, match="trustmark"):
+            TrustMarkMark(folder).embed(frame, np.zeros(100, bool))
+        (folder / "decoder_Q.onnx").write_bytes(b"nothing")
+        with pytest.raises(WeightsMissing, match="trustmark"):
+            TrustMarkMark(folder).read(frame)
+        encoder.unlink()
+        assert TrustMarkMark.find() is None
