@@ -128,15 +128,19 @@ def ruling(grants: Mapping[str, Terms], user: str) -> Terms | None:
 
 
 def require_granted(
-    grants: Mapping[str, Terms], user: str, purpose: Use | None, *, handle: str, now: datetime
+    grants: Mapping[str, Terms], user: str, purpose: Use | None, *, handle: str, now: datetime, guest: bool = False
 ) -> Terms:
     """The grant on which a user may act now.
+
+    Args:
+        guest: whether the person is from another home, which alone can allow more.
 
     Raises:
         PermissionDenied: there is none, or it is over, used up, or for something else. The message says which.
     """
     terms = ruling(grants, user)
-    asks = f"their owner can: cameo allow {handle} --user {user[:80]}"
+    ask = "grant issue" if guest else "allow"
+    asks = f"{'the home they come from' if guest else 'their owner'} can: cameo {ask} {handle} --user {user[:80]}"
     if terms is None or not terms.allowed:
         raise PermissionDenied(f"@{handle} has not allowed {user[:80]}", hint=asks)
     if purpose is not None and terms.uses and purpose not in terms.uses:

@@ -79,7 +79,8 @@ def permit(
             f"@{handle} consented to {', '.join(consent.uses)}, not to {purpose}",
             hint=f"ask them for a consent with --use {purpose}",
         )
-    terms = require_granted(read_grants(session, owner), user, purpose, handle=handle, now=now)
+    grants = read_grants(session, owner)
+    terms = require_granted(grants, user, purpose, handle=handle, now=now, guest=origin is not None)
     _require_scenes_left(consent, lambda: people.scenes(session, owner))
     if prompt is not None and (hit := broken(rules_of(session, owner, consent), prompt)):
         raise RuleBroken(f"@{handle} never wants to appear in this: {', '.join(hit)}", hint="ask for another scene")

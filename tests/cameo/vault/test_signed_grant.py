@@ -133,6 +133,12 @@ def test_what_cannot_be_issued(vault, ada, there) -> None:
         issue(vault, there, "carol")
 
 
+def test_who_wants_more_of_a_guest_is_sent_to_their_home(vault, guest) -> None:
+    told = guest.may("ada", "mallory")
+    assert not told.allowed and told.hint == "the home they come from can: cameo grant issue ada --user mallory"
+    assert vault.may("ada", "mallory").hint == "their owner can: cameo allow ada --user mallory"
+
+
 def test_a_guest_is_not_sent_on(vault, guest) -> None:
     with pytest.raises(PermissionDenied, match="not enrolled here"):
         guest.issue("ada", "bob", thumbprint(vault.operator))
