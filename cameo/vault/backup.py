@@ -32,7 +32,8 @@ from cameo.vault.migrations import bring_up
 from cameo.vault.places import Places
 from cameo.vault.rows import copy_rows
 from cameo.vault.schema import IdentityRow, Meta, Tombstone
-from enroll.files import fsync_file, fsync_folder
+from cameo.vault.sqlite import overwrite
+from enroll.files import fsync_folder
 
 __all__ = ["behind", "copy_out", "people_in", "putting_back", "reconcile"]
 
@@ -82,7 +83,7 @@ def putting_back(folder: Path, places: Places) -> Iterator[tuple[Database, Calla
 
     Around the transaction that opens the vault, in the database this yields: nobody else ever sees the copy before it
     is held to the key tree and the status list. On a server that is the database itself, and the rows change in that
-    transaction, by what is yielded beside it. A file is made ready apart and takes the other's place at the end; when
+    transaction, by what is yielded beside it. A file is made ready apart and written over the other at the end; when
     it does not open, everything is as it was. Ciphertexts come before and go after, so that nobody is ever without.
 
     Raises:
@@ -100,20 +101,15 @@ def putting_back(folder: Path, places: Places) -> Iterator[tuple[Database, Calla
             copy = open_database(None, scratch)
             if places.database.file is not None:
                 yield copy, None
-                fsync_file(new)
-                # A journal belongs to the database that is about to go.
-                places.database.file.with_name(f"{FILE}-journal").unlink(missing_ok=True)
-                new.replace(places.database.file)
-                fsync_folder(places.home)
+                overwrite(places.database.file, new)
             else:
                 with copy.transaction() as session:
                     bring_up(session)
                 with copy.reading() as source:
                     yield places.database, lambda target: copy_rows(source, target)
-    except OSError as error:
-        raise StoreFull(
-            f"the copy could not be put back: {error.strerror}", hint="free some space, try again"
-        ) from None
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreFull(f"the copy could not be put back: {reason}", hint="free some space, try again") from None
     places.blobs.remove_all_but(there, places.blobs.owners())
 
 

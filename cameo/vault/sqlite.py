@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,8 +26,9 @@ from sqlalchemy.pool import NullPool
 
 from cameo.errors import StoreBusy, StoreDamaged, StoreError
 from cameo.vault.folder import no_room, of_the_disk
+from enroll.files import fsync_file, fsync_folder
 
-__all__ = ["Sqlite"]
+__all__ = ["Sqlite", "overwrite"]
 
 BUSY_SECONDS: Final = 30.0
 _SMALL: Final = 8 * 1024 * 1024
@@ -109,10 +111,52 @@ class Sqlite:
         if code == sqlite3.SQLITE_FULL:
             return no_room(self._path.parent)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreBusy(
-                f"another process is using the vault in {self._path.parent}", hint="try again when it is done"
-            )
+            return _busy(self._path)
         return StoreDamaged(f"the database {self._path} does not answer: {error}")
+
+
+def overwrite(path: Path, source: Path) -> None:
+    """Put another database in the place of all that is in this one: at once, or nothing of it.
+
+    The file stays the one it is. If another took its name, a process that has the old one open and waits for its lock
+    would take the journal of the new one for that of somebody who died, roll it back and remove it.
+
+    Raises:
+        StoreBusy: others kept it for over 30 seconds.
+        OSError, sqlite3.Error: it cannot be written.
+    """
+    if not _opens(path):
+        # Nobody can be at work in what is no database.
+        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+        fsync_file(source)
+        source.replace(path)
+        fsync_folder(path.parent)
+        return
+    until = time.monotonic() + BUSY_SECONDS
+
+    def give_up(status: int, _remaining: int, _pages: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > until:
+            raise _busy(path)
+
+    with closing(sqlite3.connect(source)) as new, closing(sqlite3.connect(path, isolation_level=None)) as old:
+        _configure(old, None)
+        new.backup(old, progress=give_up, sleep=0.02)
+
+
+def _opens(path: Path) -> bool:
+    """Whether this is a database, whole or not; another process may be at work in it."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as there:
+            there.execute("PRAGMA schema_version").close()
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB
+    return True
+
+
+def _busy(path: Path) -> StoreBusy:
+    return StoreBusy(f"another process is using the vault in {path.parent}", hint="try again when it is done")
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from cameo.errors import InputRefused, Revoked, StoreDamaged, Suspended
+from cameo.errors import InputRefused, Revoked, StoreBusy, StoreDamaged, Suspended
 from cameo.status import StatusReader
 from cameo.studio import Studio
 from cameo.vault import Vault
@@ -152,6 +153,38 @@ def test_a_copy_is_of_one_moment(vault, copy) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (count,) = raw.execute("SELECT COUNT(*) FROM identities").fetchone()
     assert count == len(list((copy / "blobs").iterdir())) == 3
+
+
+@pytest.mark.sqlite
+def test_the_database_stays_the_file_that_others_have_open(vault, copy, person) -> None:
+    """Another in its place would be taken, by who waits for the old one's lock, for one whose writer died."""
+    vault.put(*person("later"))
+    with closing(sqlite3.connect(vault.home / "vault.sqlite3")) as waiting:
+        assert waiting.execute("SELECT COUNT(*) FROM identities").fetchone() == (4,)
+        Vault.restore(copy, vault.home)
+        assert waiting.execute("SELECT COUNT(*) FROM identities").fetchone() == (3,)
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("left", [None, b"", b"no database at all" * 99])
+def test_a_copy_takes_the_place_of_what_is_no_database(vault, copy, clock, left) -> None:
+    (path := vault.home / "vault.sqlite3").unlink()
+    if left is not None:
+        path.write_bytes(left)
+    Vault.restore(copy, vault.home, clock=clock)
+    assert handles(Vault(vault.home, clock=clock)) == ["ada", "grace", "mary"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.sqlite
+def test_a_copy_waits_for_who_is_at_work_and_not_for_ever(vault, copy, clock, monkeypatch, person) -> None:
+    vault.put(*person("later"))
+    monkeypatch.setattr("cameo.vault.sqlite.BUSY_SECONDS", 0.2)
+    with closing(sqlite3.connect(vault.home / "vault.sqlite3", isolation_level=None)) as working:
+        working.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):
+            Vault.restore(copy, vault.home, clock=clock)
+    assert handles(Vault(vault.home, clock=clock)) == ["ada", "grace", "later", "mary"]
 
 
 def test_nobody_sees_a_copy_before_it_is_held_to_what_happened_since(vault, copy, clock, monkeypatch) -> None:
