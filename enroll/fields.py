@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -24,14 +25,11 @@ def _to_second(moment: object) -> object:
         return moment.astimezone(UTC).replace(microsecond=0)
     if not (isinstance(moment, str) and re.fullmatch(_SPELLING, moment)):
         raise ValueError("expected a time like 2026-11-03T09:00:00Z")
-    try:
+    with suppress(ValueError):
         found = datetime.fromisoformat(moment)
-    except ValueError:
-        raise ValueError("there is no such time") from None
-    if spell(found) != moment:
-        # 24:00 is the next day's 00:00 to some versions of Python.
-        raise ValueError("expected a time like 2026-11-03T09:00:00Z")
-    return found
+        if spell(found) == moment:  # 24:00 is the next day's 00:00 to some versions of Python
+            return found
+    raise ValueError("there is no such time")
 
 
 def spell(moment: datetime) -> str:
