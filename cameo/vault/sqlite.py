@@ -33,6 +33,9 @@ __all__ = ["Sqlite", "overwrite"]
 BUSY_SECONDS: Final = 30.0
 _SMALL: Final = 8 * 1024 * 1024
 
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_OF_THE_DISK: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM)
+
 _PRAGMAS: Final = (
     "journal_mode=DELETE",
     "secure_delete=ON",
@@ -110,7 +113,7 @@ class Sqlite:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             return no_room(self._path.parent)
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if code in _BUSY:
             return _busy(self._path)
         return StoreDamaged(f"the database {self._path} does not answer: {error}")
 
@@ -119,39 +122,45 @@ def overwrite(path: Path, source: Path) -> None:
     """Put another database in the place of all that is in this one: at once, or nothing of it.
 
     The file stays the one it is. If another took its name, a process that has the old one open and waits for its lock
-    would take the journal of the new one for that of somebody who died, roll it back and remove it.
+    would take the journal of the new one for that of somebody who died, roll it back and remove it. Only what is
+    damaged, where nobody can be at work, is replaced.
 
     Raises:
         StoreBusy: others kept it for over 30 seconds.
         OSError, sqlite3.Error: it cannot be written.
     """
-    if not _opens(path):
-        # Nobody can be at work in what is no database.
-        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        fsync_file(source)
-        source.replace(path)
-        fsync_folder(path.parent)
+    if path.exists() and _written_over(path, source):
         return
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    fsync_file(source)
+    source.replace(path)
+    fsync_folder(path.parent)
+
+
+def _written_over(path: Path, source: Path) -> bool:
+    """False: it is damaged."""
     until = time.monotonic() + BUSY_SECONDS
 
     def give_up(status: int, _remaining: int, _pages: int) -> None:
-        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > until:
+        if status in _BUSY and time.monotonic() > until:
             raise _busy(path)
 
-    with closing(sqlite3.connect(source)) as new, closing(sqlite3.connect(path, isolation_level=None)) as old:
-        _configure(old, None)
-        new.backup(old, progress=give_up, sleep=0.02)
-
-
-def _opens(path: Path) -> bool:
-    """Whether this is a database, whole or not; another process may be at work in it."""
-    if not path.exists():
-        return False
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as there:
-            there.execute("PRAGMA schema_version").close()
-    except sqlite3.Error as error:
-        return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB
+        with (
+            closing(sqlite3.connect(source)) as new,
+            closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as old,
+        ):
+            _configure(old, None)
+            new.backup(old, progress=give_up, sleep=0.02)
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code in _BUSY:
+            raise _busy(path) from None
+        if code in _OF_THE_DISK:
+            raise
+        return False
+    except UnicodeDecodeError:  # a damaged page, quoted in the driver's own message
+        return False
     return True
 
 
