@@ -139,8 +139,8 @@ def require_granted(
         PermissionDenied: there is none, or it is over, used up, or for something else. The message says which.
     """
     terms = ruling(grants, user)
-    ask = "grant issue" if guest else "allow"
-    asks = f"{'the home they come from' if guest else 'their owner'} can: cameo {ask} {handle} --user {user[:80]}"
+    who, how = ("the home they come from", "grant issue") if guest else ("their owner", "allow")
+    asks = f"{who} can: cameo {how} {handle} --user {user[:80]}"
     if terms is None or not terms.allowed:
         raise PermissionDenied(f"@{handle} has not allowed {user[:80]}", hint=asks)
     if purpose is not None and terms.uses and purpose not in terms.uses:

@@ -5,16 +5,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import OKPKey
 from jsonschema import Draft202012Validator
 
 from cameo.schemas import SCHEMAS, schema, write
+from cameo.vault import Vault
+from enroll.consent import ConsentRecord
+from enroll.receipt import Receipt
+from enroll.signature import thumbprint
+from tests.cameo.vault.conftest import noise
+from tests.vectors.files import vectors
 
-ROOT = Path(__file__).resolve().parents[2]
-PUBLISHED = ROOT / "docs" / "schemas"
+PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 
 # What a schema does not say: how one field depends on another, what is inside a text, what a calendar has.
 BEYOND = {
@@ -34,10 +41,33 @@ BEYOND = {
 
 def documents(kind: str) -> Iterator[tuple[dict[str, Any], Any]]:
     """Vectors whose content is JSON, and the document."""
-    for group in json.loads((ROOT / "vectors" / f"{kind}.json").read_text())["testGroups"]:
-        for test in group["tests"]:
-            if "document" in test and group["type"] != "CertificateInLog":
-                yield test, test["document"]
+    for type_, _, test in vectors(kind):
+        if "document" in test and type_ != "CertificateInLog":
+            yield test, test["document"]
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One of each kind, as it is issued today."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMEO_KEYSTORE", "file")
+        vault = Vault(tmp_path_factory.mktemp("issued") / "home")
+        key, now = OKPKey.generate_key("Ed25519"), datetime.now(UTC)
+        consent = ConsentRecord.new(name="Ada", handle="ada", grants=("owner", "user:bob"))
+        consent = consent.sign(key).agree(key).attest(by="Op", key=vault.operator)
+        vault.put(noise(0, consent), consent)
+        return {
+            "consent": consent.to_json(),
+            "receipt": Receipt.of(consent, enrolled=now, key=key, now=now).to_json(),
+            "signed-grant": vault.issue("ada", "bob", thumbprint(key), scenes=2).to_json(),
+            "status-list": vault.status_list().to_json(),
+            "certificate": vault.revoke("ada").to_json(),
+        }
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_is_issued_is_valid(name: str, issued: dict[str, str]) -> None:
+    Draft202012Validator(schema(name)).validate(json.loads(issued[name]))
 
 
 def test_the_published_schemas_are_current(tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ from enroll.identity import Identity
 from enroll.receipt import Receipt
 from enroll.signature import thumbprint
 from tests.faults.mutations import Members, changed_bytes, changed_json, changed_lines, spelled, tree_of
+from tests.vectors.files import FOLDER
 from tests.vectors.forge import OPERATOR, Json, b64u, jwe, note
 from tests.vectors.kinds import certificates, consents, packages, receipts, signed_grants, statuses
 from tests.vectors.kinds.logs import ENTRIES, ORIGIN
-from tests.vectors.make import FOLDER
 from tests.vectors.readers import content_of, inputs_of
 
 __all__ = ["TARGETS", "Target"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -56,10 +57,10 @@ def _crash(content: bytes) -> object:
 @pytest.mark.parametrize(
     ("read", "what"),
     [
-        (_crash, "raised KeyError: 'no' (test_parsers.py"),
+        (_crash, r"raised KeyError: 'no' \(test_parsers.py"),
         (lambda content: content, "accepted, and means something else"),
-        (_sit, "took "),
-        (_grow, "took "),
+        (_sit, r"took \d\.\d s"),
+        (_grow, r"took \d+ MB"),
     ],
 )
 def test_what_goes_wrong_is_found(read: Callable[[bytes], object], what: str) -> None:
@@ -68,7 +69,7 @@ def test_what_goes_wrong_is_found(read: Callable[[bytes], object], what: str) ->
 
     target = Target("wrong", [b"seed"], wrong_but_for_the_seed, lambda chance, content, other: content + b"!")
     (finding,) = run(target, 1).findings
-    assert finding.what.startswith(what) and finding.content == b"seed!"
+    assert re.match(what, finding.what) and finding.content == b"seed!"
 
 
 def _always(made: bytes, chance: Random, content: bytes, other: bytes) -> bytes:

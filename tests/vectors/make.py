@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.vectors.book import Book
+from tests.vectors.files import FOLDER
 from tests.vectors.kinds import certificates, consents, grants, logs, packages, receipts, signed_grants, statuses
 
-__all__ = ["BOOKS", "FOLDER", "spelled"]
-
-FOLDER: Final = Path(__file__).resolve().parents[2] / "vectors"
+__all__ = ["BOOKS", "spelled"]
 
 BOOKS: Final[tuple[Callable[[], Book], ...]] = (
     consents.book,

@@ -4,6 +4,7 @@ be judged by other implementations is as they say."""
 from __future__ import annotations
 
 import json
+import warnings
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.vectors.book import FLAGS, SCHEMA, Book
+from tests.vectors.files import FOLDER, KINDS, vectors
 from tests.vectors.judge import grown, included, is_checkpoint, is_log, signed_by_one_of
-from tests.vectors.lines import LINES, refusals, told
-from tests.vectors.make import BOOKS, FOLDER, spelled
+from tests.vectors.lines import LINES, Refusals, refusals, told
+from tests.vectors.make import BOOKS, spelled
 from tests.vectors.readers import content_of, inputs_of, write_files
 
-KINDS = [path.stem for path in sorted(FOLDER.glob("*.json"))]
 VERDICT = {"tcId", "comment", "flags", "result", "error", "madeFrom"}
 CONTENT = {"document", "text", "base64", "files"}
 JUDGED = {"Genuine", "Edge", "Swapped", "Changed", "Forged", "Truncated", "Beyond", "Replayed", "RolledBack"}
@@ -29,12 +30,6 @@ LENIENT = {"no line end at the end", "an earlier bundle that says otherwise"}
 @pytest.fixture(autouse=True)
 def keys_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMEO_KEYSTORE", "file")
-
-
-def vectors(kind: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    for group in json.loads((FOLDER / f"{kind}.json").read_text())["testGroups"]:
-        for test in group["tests"]:
-            yield group["type"], group, test
 
 
 def test_the_folder_tells_how_many_there_are() -> None:
@@ -68,21 +63,30 @@ def test_a_file_describes_itself(kind: str) -> None:
         assert (test["result"] == "invalid") is ("error" in test) is ("madeFrom" in test)
 
 
-@pytest.mark.filterwarnings("ignore:A minimum iteration count")
-@pytest.mark.parametrize("kind", KINDS)
-def test_our_readers_say_the_same(kind: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=KINDS)
+def read_by_us(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Refusals, Path]]:
+    """A kind, how our readers refuse what is in it, and where its files lay meanwhile. Packages take long to open."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setenv("CAMEO_KEYSTORE", "file")
+        warnings.filterwarnings("ignore", "A minimum iteration count")
+        yield request.param, refusals(request.param, folder), folder
+
+
+def test_our_readers_say_the_same(read_by_us: tuple[str, Refusals, Path]) -> None:
     wrong = []
-    for test, refusal in refusals(kind, tmp_path):
+    for test, refusal in read_by_us[1]:
         said = ("valid", None) if refusal is None else ("invalid", refusal.code)
         if said != (test["result"], test.get("error")):
             wrong.append((test["tcId"], test["comment"], said))
     assert wrong == []
 
 
-@pytest.mark.filterwarnings("ignore:A minimum iteration count")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_person_is_told_what_is_written_down(kind: str, tmp_path: Path) -> None:
-    assert told(kind, tmp_path) == (LINES / f"{kind}.txt").read_text()
+def test_a_person_is_told_what_is_written_down(read_by_us: tuple[str, Refusals, Path]) -> None:
+    kind, refused, folder = read_by_us
+    assert told(refused, folder) == (LINES / f"{kind}.txt").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from enroll.encoders.base import damaged, weights_folder
+from cameo.marks.watermarks.base import weights_of
+from enroll.encoders.base import damaged
 
 __all__ = ["AudioSealMark"]
 
@@ -47,9 +48,8 @@ class AudioSealMark:
     @classmethod
     def find(cls) -> Self | None:
         """None where the library or its weights are not on this machine."""
-        folder = weights_folder("audioseal")
-        there = all((folder / name).is_file() for name in (_GENERATOR, _DETECTOR))
-        return cls(folder) if there and find_spec("audioseal") is not None else None
+        folder = weights_of("audioseal", _GENERATOR, _DETECTOR)
+        return cls(folder) if folder is not None and find_spec("audioseal") is not None else None
 
     def embed(self, sound: NDArray[np.float32], sample_rate: int, message: NDArray[np.bool_]) -> NDArray[np.float32]:
         """See ``SoundMark``."""

@@ -9,13 +9,27 @@ thousand questions.
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-__all__ = ["CHANCE", "SECRET_BYTES", "Mark", "PictureMark", "SoundMark", "bits_of", "chance_of", "message"]
+from enroll.encoders.base import weights_folder
+
+__all__ = [
+    "CHANCE",
+    "SECRET_BYTES",
+    "Mark",
+    "PictureMark",
+    "SoundMark",
+    "bits_of",
+    "chance_of",
+    "message",
+    "sampled",
+    "weights_of",
+]
 
 SECRET_BYTES: Final = 32
 CHANCE: Final = 1e-4
@@ -83,3 +97,14 @@ def chance_of(said: NDArray[np.bool_], sent: NDArray[np.bool_]) -> float:
         return 1.0
     wrong = int((said != sent).sum(1).min())
     return min(1.0, len(said) * float(binom.cdf(wrong, len(sent), 0.5)))
+
+
+def weights_of(name: str, *files: str) -> Path | None:
+    """The folder of a watermark's weights; None where not all of these files are in it."""
+    folder = weights_folder(name)
+    return folder if all((folder / file).is_file() for file in files) else None
+
+
+def sampled(frames: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """Frames at even distances, fewer than twice ``most``, for what all of them say alike."""
+    return frames[:: max(1, len(frames) // most)]

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cameo.marks.watermarks.base import sampled
+
 __all__ = ["ChromaMark"]
 
 _SIZE, _BLOCK = 64, 8
@@ -42,7 +44,7 @@ class ChromaMark:
 
     def read(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """See ``PictureMark``: as it is and mirrored, paler and stronger."""
-        some = frames[:: max(1, len(frames) // _MOST_FRAMES)]
+        some = sampled(frames, _MOST_FRAMES)
         planes = np.stack([_chroma(frame) for frame in some]) if len(some) else np.zeros((0, _SIZE, _SIZE), np.float32)
         ways = [gain * side for side in (planes, planes[:, :, ::-1]) for gain in _GAINS]
         return np.stack([_said(way) > 0 for way in ways]) if len(planes) else np.zeros((0, _BITS), bool)

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enroll.encoders.base import damaged, weights_folder
+from cameo.marks.watermarks.base import sampled, weights_of
+from enroll.encoders.base import damaged
 
 __all__ = ["TrustMarkMark"]
 
@@ -45,16 +46,15 @@ class TrustMarkMark:
     @classmethod
     def find(cls) -> Self | None:
         """None where the weights, or what runs them, are not on this machine."""
-        folder = weights_folder("trustmark")
-        there = all((folder / name).is_file() for name in (_ENCODER, _DECODER))
-        return cls(folder) if there and find_spec("onnxruntime") is not None else None
+        folder = weights_of("trustmark", _ENCODER, _DECODER)
+        return cls(folder) if folder is not None and find_spec("onnxruntime") is not None else None
 
     def embed(self, frames: NDArray[np.uint8], message: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """See ``PictureMark``."""
         secret = message.astype(np.float32)[None]
         marked = frames.copy()
         for part in _region(marked):
-            cover = _network(part, self._encoder.side)
+            cover = _scaled(part, self._encoder.side)
             added = self._encoder(cover, secret).clip(-1, 1) - cover
             added -= added.mean((2, 3), keepdims=True)  # no colour of its own
             added = cv2.resize(added[0].transpose(1, 2, 0), part.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -63,10 +63,10 @@ class TrustMarkMark:
 
     def read(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """See ``PictureMark``: the sum of what the frames say."""
-        some = _region(frames[:: max(1, len(frames) // _MOST_FRAMES)])
+        some = _region(sampled(frames, _MOST_FRAMES))
         if not len(some):
             return np.zeros((0, _BITS), bool)
-        said = [self._decoder(_network(part, self._decoder.side)) for part in some]
+        said = [self._decoder(_scaled(part, self._decoder.side)) for part in some]
         return np.asarray(sum(said) > 0)
 
     @cached_property
@@ -83,7 +83,7 @@ class _Network:
 
     Args:
         gives: how the shape of its answer begins.
-        secret: how long the second thing it takes is; None where it takes a picture alone.
+        secret: how many bits it takes beside the picture.
 
     Attributes:
         side: of the square picture it takes.
@@ -92,7 +92,7 @@ class _Network:
         WeightsMissing: the file does not hold such a network.
     """
 
-    def __init__(self, path: Path, gives: tuple[int, ...], secret: int | None = None) -> None:
+    def __init__(self, path: Path, gives: tuple[int, ...], secret: int = 0) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -102,12 +102,12 @@ class _Network:
             picture, *others = self._session.get_inputs()
             self.side = int(picture.shape[2])
             self._names = [one.name for one in (picture, *others)]
-            trial = [np.zeros((1, 3, self.side, self.side), np.float32)]
-            given = self(*trial, *([np.zeros((1, secret), np.float32)] if secret is not None else []))
+            shapes = [(1, 3, self.side, self.side), *([(1, secret)] if secret else [])]
+            answer = self(*(np.zeros(shape, np.float32) for shape in shapes))
         except Exception as error:  # onnxruntime has an exception of its own for every kind of damage
             raise damaged(TrustMarkMark.name, path, error) from None
-        if given.shape[: len(gives)] != gives:
-            raise damaged(TrustMarkMark.name, path, ValueError(f"shape {given.shape}"))
+        if answer.shape[: len(gives)] != gives:
+            raise damaged(TrustMarkMark.name, path, ValueError(f"shape {answer.shape}"))
 
     def __call__(self, *given: NDArray[np.float32]) -> NDArray[np.float32]:
         answer: Any = self._session.run(None, dict(zip(self._names, given, strict=True)))[0]
@@ -124,8 +124,8 @@ def _region(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames[:, top : top + least, left : left + least]
 
 
-def _network(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """float32 in [-1, 1], (1, 3, side, side)."""
+def _scaled(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """As a network takes it: float32 in [-1, 1], (1, 3, side, side)."""
     how = cv2.INTER_AREA if min(picture.shape[:2]) > side else cv2.INTER_LINEAR
     small = cv2.resize(picture, (side, side), interpolation=how)
     return (small.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]

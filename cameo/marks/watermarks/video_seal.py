@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from enroll.encoders.base import damaged, weights_folder
+from cameo.marks.watermarks.base import sampled, weights_of
+from enroll.encoders.base import damaged
 
 __all__ = ["VideoSealMark"]
 
@@ -39,8 +40,8 @@ class VideoSealMark:
     @classmethod
     def find(cls) -> Self | None:
         """None where its weights are not on this machine."""
-        path = weights_folder("videoseal") / _FILE
-        return cls(path) if path.is_file() else None
+        folder = weights_of("videoseal", _FILE)
+        return cls(folder / _FILE) if folder is not None else None
 
     def embed(self, frames: NDArray[np.uint8], message: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """See ``PictureMark``."""
@@ -54,7 +55,7 @@ class VideoSealMark:
 
     def read(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """See ``PictureMark``: the sum of what the frames say."""
-        some = frames[:: max(1, len(frames) // _MOST_FRAMES)]
+        some = sampled(frames, _MOST_FRAMES)
         if not len(some):
             return np.zeros((0, _BITS), bool)
         with torch.inference_mode():

@@ -239,7 +239,8 @@ class TestVideoSeal:
 
 
 class TestTrustMark:
-    """Two small networks that take and give what the published ones do: bit n is how far the picture goes along n."""
+    """Two small networks that take and give what the published ones do: bit n is the sign of what is
+    added along direction n."""
 
     SIDE = 32
 
@@ -247,24 +248,24 @@ class TestTrustMark:
     def folder(self, tmp_path: Path) -> Path:
         folder = tmp_path / "weights" / "trustmark"
         folder.mkdir(parents=True)
-        ways = np.random.default_rng(0).normal(0, 0.01, (100, 3 * self.SIDE**2)).astype(np.float32)
-        signs = [
-            helper.make_node("Mul", ["secret", "two"], ["twice"]),
-            helper.make_node("Sub", ["twice", "one"], ["s"]),
-        ]
-        added = [
-            helper.make_node("MatMul", ["s", "ways"], ["flat"]),
-            helper.make_node("Reshape", ["flat", "like"], ["a"]),
-        ]
+        directions = np.random.default_rng(0).normal(0, 0.01, (100, 3 * self.SIDE**2)).astype(np.float32)
         picture, secret = ("picture", (1, 3, self.SIDE, self.SIDE)), ("secret", (1, 100))
-        numbers = {"two": np.float32(2), "one": np.float32(1), "ways": ways, "like": np.array(picture[1])}
-        encoder = [*signs, *added, helper.make_node("Add", ["picture", "a"], ["marked"])]
+        numbers = {"two": np.float32(2), "one": np.float32(1), "directions": directions, "shape": np.array(picture[1])}
+        encoder = [
+            helper.make_node("Mul", ["secret", "two"], ["twice"]),
+            helper.make_node("Sub", ["twice", "one"], ["signs"]),
+            helper.make_node("MatMul", ["signs", "directions"], ["flat"]),
+            helper.make_node("Reshape", ["flat", "shape"], ["added"]),
+            helper.make_node("Add", ["picture", "added"], ["marked"]),
+        ]
         self.write(folder / "encoder_Q.onnx", encoder, numbers, [picture, secret], ("marked", picture[1]))
         decoder = [
             helper.make_node("Flatten", ["picture"], ["row"]),
-            helper.make_node("MatMul", ["row", "ways"], ["said"]),
+            helper.make_node("MatMul", ["row", "directions"], ["said"]),
         ]
-        self.write(folder / "decoder_Q.onnx", decoder, {"ways": ways.T.copy()}, [picture], ("said", (1, 100)))
+        self.write(
+            folder / "decoder_Q.onnx", decoder, {"directions": directions.T.copy()}, [picture], ("said", (1, 100))
+        )
         return folder
 
     @staticmethod
