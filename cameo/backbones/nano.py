@@ -39,13 +39,13 @@ _DOWN = {
     (32, 8): ("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
     (32, 4): ("spatial", "temporal", "spatiotemporal", "spatial"),
     (16, 8): ("spatial", "temporal", "spatiotemporal", "temporal"),
-    (16, 4): ("spatial", "temporal", "spatial", "temporal"),
+    (16, 4): ("spatial", "temporal", "temporal", "spatial"),
 }
 _UP = {
     (32, 8): ("spatiotemporal", "spatiotemporal", "spatiotemporal"),
     (32, 4): ("spatial", "spatiotemporal", "spatiotemporal"),
     (16, 8): ("temporal", "spatiotemporal", "spatiotemporal"),
-    (16, 4): ("temporal", "spatiotemporal", "spatial"),
+    (16, 4): ("spatiotemporal", "temporal", "spatial"),
 }
 
 
@@ -105,7 +105,7 @@ class NanoConfig(BaseModel):
 PRESETS = {
     "32x8": NanoConfig(),
     "16x8": NanoConfig(space=16, latent_channels=64, decoder_width=128, decoder_last=64),
-    "16x4": NanoConfig(space=16, time=4, latent_channels=64, decoder_width=128, decoder_last=64, layers=6),
+    "16x4": NanoConfig(space=16, time=4, decoder_width=128, decoder_last=64, video_heads=4),
 }
 """By the compression of their video VAE, in space and in time."""
 

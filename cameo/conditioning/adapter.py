@@ -47,9 +47,13 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         max_speech: the longest reference speech, in audio latents.
         face_views: the most face embeddings it is given, the mean included.
         head_crops: the most head crops it is given.
+        head_placing: (scale, x, y): how a head crop is laid into a picture of its own size, shrunk by ``scale`` about
+            its corner and moved by ``x`` and ``y`` edges, to where a close-up shows the head. Its tokens then belong
+            to places in the picture, and rotary positions lead each query to what lies in the same place. None: a
+            crop is read as it was cut, and belongs nowhere.
         token_dim: width of a token.
         tokens_per_embedding: global tokens made of each embedding.
-        depth: layers that mix the tokens.
+        depth: layers that mix the tokens; without any, a dense token is no more than a linear map of its latent.
         heads: of those layers.
         resample_to: number of tokens after a Perceiver resampler; None keeps every token.
         num_layers: blocks of the transformer it conditions.
@@ -73,6 +77,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         max_speech: int = 50,
         face_views: int = 4,
         head_crops: int = 4,
+        head_placing: tuple[float, float, float] | None = None,
         token_dim: int = 256,
         tokens_per_embedding: int = 4,
         depth: int = 2,
@@ -95,13 +100,15 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         self.speech_position = nn.Parameter(torch.randn(max_speech, token_dim) * 0.02)
         # Kinds: mean face, single view, body, head crop, body crop, voice, speech.
         self.kind = nn.Embedding(7, token_dim)
-        nn.init.normal_(self.kind.weight, std=0.02)
+        # As loud as what a token tells: what a key shares with all of its kind is what rotary positions can turn.
+        nn.init.normal_(self.kind.weight, std=0.5)
         self.video_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
         self.audio_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
         self.video_resampler = Resampler(token_dim, heads, resample_to) if resample_to else None
         self.audio_resampler = Resampler(token_dim, heads, resample_to) if resample_to else None
-        self.video_norm = nn.LayerNorm(token_dim)
-        self.audio_norm = nn.LayerNorm(token_dim)
+        # How bright a cell of a crop is, is in the size of its token: only mixing needs all of one size.
+        self.video_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
+        self.audio_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
         self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim) for _ in range(num_layers))
         self.audio_layers = nn.ModuleList(IdentityProjection(token_dim, audio_dim) for _ in range(num_layers))
 
@@ -113,9 +120,9 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         """
         self._check(features)
         features = features.to(self.device, self.dtype)
-        video, video_mask = self._video(features)
+        video, video_mask, places = self._video(features)
         audio, audio_mask = self._audio(features)
-        return IdentityTokens(video, audio, video_mask, audio_mask)
+        return IdentityTokens(video, audio, video_mask, audio_mask, places)
 
     def null_tokens(self, batch: int = 1) -> IdentityTokens:
         """Tokens that say "nobody in particular": what the unconditional pass sees. (batch, few, D)."""
@@ -139,7 +146,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         )
         return cast(IdentityTokens, self(nobody))
 
-    def _video(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+    def _video(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         faces, faces_mask = self.face(features.face, features.face_mask)
         bodies, bodies_mask = self.body(features.body[:, None], features.body.ne(0).any(-1, keepdim=True))
         per = self.config.tokens_per_embedding
@@ -158,7 +165,12 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
             dim=1,
         )
         mask = torch.cat([faces_mask, bodies_mask, heads_mask, torsos_mask], dim=1)
-        return _mix(tokens, mask, self.video_mixer, self.video_resampler, self.video_norm)
+        video, video_mask = _mix(tokens, mask, self.video_mixer, self.video_resampler, self.video_norm)
+        places = torch.full((*video.shape[:2], 2), torch.nan, device=video.device)
+        if self.config.head_placing is not None and self.video_resampler is None:
+            begin = faces.shape[1] + bodies.shape[1]
+            places[:, begin : begin + heads.shape[1]] = _grid(self.config.head_grid, features.head_latents)
+        return video, video_mask, places
 
     def _audio(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor]:
         voice, voice_mask = self.voice(features.voice[:, None], features.voice.ne(0).any(-1, keepdim=True))
@@ -248,6 +260,13 @@ def check_shape(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DMod
             f"the adapter is for a transformer of (blocks, video, audio) = {expected}, this one has {found}",
             hint="use the adapter that was trained on this backbone",
         )
+
+
+def _grid(edge: int, latents: torch.Tensor) -> torch.Tensor:
+    """(K * edge * edge, 2): the middle of each cell of K pictures, (x, y) as shares of their edges."""
+    middles = (torch.arange(edge, device=latents.device) + 0.5) / edge
+    y, x = torch.meshgrid(middles, middles, indexing="ij")
+    return torch.stack([x, y], -1).flatten(0, 1).repeat(latents.shape[1], 1)
 
 
 def _mix(

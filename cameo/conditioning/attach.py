@@ -12,13 +12,14 @@ from diffusers import LTX2VideoTransformer3DModel
 from torch import nn
 
 from cameo.conditioning.adapter import IdentityAdapter, IdentityProjection, check_shape
-from cameo.conditioning.attention import Conditioning, IdentityAttnProcessor
+from cameo.conditioning.attention import Conditioning, IdentityAttnProcessor, Positions
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.types import IdentityTokens
 
 __all__ = ["attach", "attached", "conditioned", "detach"]
 
 _ATTACHED: WeakKeyDictionary[nn.Module, IdentityAdapter] = WeakKeyDictionary()
+_POSITIONS: WeakKeyDictionary[nn.Module, Positions] = WeakKeyDictionary()
 
 
 def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -> None:
@@ -39,6 +40,8 @@ def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -
         for attn, projection in ((block.attn2, video), (block.audio_attn2, audio)):
             attn.set_processor(IdentityAttnProcessor(cast(IdentityProjection, projection), attn.get_processor()))
     _ATTACHED[transformer] = adapter
+    if adapter.config.head_placing is not None:
+        _POSITIONS[transformer] = Positions(transformer)
 
 
 def attached(transformer: LTX2VideoTransformer3DModel) -> IdentityAdapter | None:
@@ -49,6 +52,8 @@ def attached(transformer: LTX2VideoTransformer3DModel) -> IdentityAdapter | None
 def detach(transformer: LTX2VideoTransformer3DModel) -> None:
     """Put the original processors back. Nothing happens when no adapter is attached."""
     _ATTACHED.pop(transformer, None)
+    if (positions := _POSITIONS.pop(transformer, None)) is not None:
+        positions.remove()
     for block in transformer.transformer_blocks:
         for attn in (block.attn2, block.audio_attn2):
             processor = attn.get_processor()
@@ -88,7 +93,16 @@ def conditioned(
     _check_routing("video_mask", video_mask, tokens.video)
     _check_routing("audio_mask", audio_mask, tokens.audio)
     null = adapter.null_tokens(len(tokens))
-    video = Conditioning(tokens.video, tokens.video_mask, null.video, null.video_mask, scale, video_mask)
+    video = Conditioning(
+        tokens.video,
+        tokens.video_mask,
+        null.video,
+        null.video_mask,
+        scale,
+        video_mask,
+        tokens.video_places,
+        _POSITIONS.get(transformer),
+    )
     audio = Conditioning(
         tokens.audio,
         tokens.audio_mask,

@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers import LTX2VideoTransformer3DModel
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
+from diffusers.models.transformers.transformer_ltx2 import (
+    LTX2Attention,
+    apply_interleaved_rotary_emb,
+    apply_split_rotary_emb,
+)
 from torch import nn
 from torch.nn.functional import pad
 
 from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch
 
-__all__ = ["Conditioning", "IdentityAttnProcessor"]
+__all__ = ["Conditioning", "IdentityAttnProcessor", "Positions"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +38,8 @@ class Conditioning:
         null_mask: (n, M) bool.
         scale: strength; 0 is the base model to the bit.
         routing: (n or 1, 1, Q, N) bool, which query sees which token; None: every query sees every token.
+        places: (n, N, 2), where in the picture each token belongs, see ``IdentityTokens``; None: none of them anywhere.
+        positions: what knows where the queries are, when tokens belong to places.
     """
 
     tokens: torch.Tensor
@@ -41,6 +48,57 @@ class Conditioning:
     null_mask: torch.Tensor
     scale: float
     routing: torch.Tensor | None = None
+    places: torch.Tensor | None = None
+    positions: Positions | None = None
+
+
+class Positions:
+    """Rotary positions in the picture, without time, for queries and for tokens that belong to places.
+
+    Cross-attention with text has no positions, and self-attention only relative ones: a query would not know what part
+    of a face it is to draw. The transformer's own rotary embedding says so (Su et al., 2021, arXiv:2104.09864): it is
+    watched for the coordinates of the pass that is running.
+    """
+
+    def __init__(self, transformer: LTX2VideoTransformer3DModel) -> None:
+        self._rope = transformer.rope
+        self._split = transformer.config.rope_type == "split"
+        self._queries: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._watch = self._rope.register_forward_pre_hook(self._see)
+
+    def remove(self) -> None:
+        self._watch.remove()
+
+    def rotate_queries(self, query: torch.Tensor) -> torch.Tensor:
+        """(B, Q, H, d), the queries of the pass that is running."""
+        if self._queries is None:
+            raise AdapterMismatch("this adapter needs positions: run the whole transformer, not one of its blocks")
+        return self._rotated(query, self._queries)
+
+    def rotate_keys(self, key: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """(B, N, H, d); ``places`` (B, N, 2). Keys that belong nowhere stay as they are."""
+        edges = places.new_tensor([self._rope.base_height, self._rope.base_width])
+        somewhere = places.isnan().any(-1)[..., None, None].logical_not()
+        pixels = places.flip(-1).nan_to_num() * edges
+        rotated = self._rotated(key, self._embedding(pixels.movedim(-1, 1)))
+        return torch.where(somewhere, rotated, key)
+
+    def _see(self, rope: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        middles = arguments[0].float().mean(-1)  # (B, 3, Q): time, then height and width in pixels
+        self._queries = self._embedding(middles[:, 1:])
+
+    def _embedding(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._rope.forward(torch.cat([torch.zeros_like(pixels[:, :1]), pixels], 1))
+
+    def _rotated(self, x: torch.Tensor, embedding: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        rotate = apply_split_rotary_emb if self._split else apply_interleaved_rotary_emb
+        cosine, sine = (part.to(x.device) for part in embedding)
+        # A guided pass has twice the rows, at the same places.
+        if len(cosine) not in (1, len(x)):
+            cosine, sine = (part.repeat(len(x) // len(part), *[1] * (part.ndim - 1)) for part in (cosine, sine))
+        if self._split:
+            cosine, sine = (part.expand(len(x), -1, -1, -1) for part in (cosine, sine))
+        return rotate(x.flatten(2), (cosine, sine)).unflatten(2, x.shape[2:])
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,6 +206,8 @@ class IdentityAttnProcessor(nn.Module):
             if kind not in self._cache:
                 self._cache[kind] = self._keys_values(attn, conditioning, guided, query)
             known = self._cache[kind]
+        if conditioning.places is not None and conditioning.positions is not None:
+            query = conditioning.positions.rotate_queries(query)
         out = self._attend(query, known.key, known.value, known.mask)
         return out if known.answered is None else out * known.answered
 
@@ -169,6 +229,12 @@ class IdentityAttnProcessor(nn.Module):
         tokens, mask = tokens.to(query.device, query.dtype), mask.to(query.device)
         key = attn.norm_k(self.to_k_id(tokens)).unflatten(2, (attn.heads, -1))
         value = self.to_v_id(tokens).unflatten(2, (attn.heads, -1))
+        if conditioning.places is not None and conditioning.positions is not None:
+            places = conditioning.places.to(query.device)
+            if guided:
+                places = torch.cat([torch.full_like(places, torch.nan), places])
+                places = pad(places, (0, 0, 0, tokens.shape[1] - places.shape[1]), value=torch.nan)
+            key = conditioning.positions.rotate_keys(key, places)
         visible, answered = mask[:, None, None], None
         if routing is not None:
             visible = visible & routing.to(query.device)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 import torchaudio
@@ -35,6 +36,7 @@ class AdapterSpec(Protocol):
     voice_dim: int
     face_views: int
     head_crops: int
+    head_placing: tuple[float, float, float] | None
     max_speech: int
     video_latent_channels: int
     head_grid: int
@@ -143,9 +145,21 @@ def _crops(identity: Identity, pipeline: LTX2Pipeline, kind: CropKind, most: int
     shape = (spec.video_latent_channels, spec.head_grid, spec.head_grid)
     if not crops:
         return torch.zeros(0, *shape)
-    latents = encode_crops(pipeline, np.stack([crop.pixels for crop in crops]))
+    pixels = [crop.pixels for crop in crops]
+    if kind == "head" and spec.head_placing is not None:
+        pixels = [_laid(one, spec.head_placing) for one in pixels]
+    latents = encode_crops(pipeline, np.stack(pixels))
     _expect(f"{kind} crop latents of this backbone", latents.shape[1:], shape)
     return latents.cpu()
+
+
+def _laid(crop: NDArray[np.uint8], placing: tuple[float, float, float]) -> NDArray[np.uint8]:
+    """The crop where a close-up would show it, its border repeated around it; (H, W, 3)."""
+    scale, x, y = placing
+    height, width = crop.shape[:2]
+    matrix = np.array([[scale, 0, x * width], [0, scale, y * height]], np.float32)
+    laid = cv2.warpAffine(crop, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return laid.astype(np.uint8, copy=False)
 
 
 def _speech(speech: Speech | None, pipeline: LTX2Pipeline, spec: AdapterSpec) -> torch.Tensor:

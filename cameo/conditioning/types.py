@@ -107,12 +107,15 @@ class IdentityTokens:
         audio: (B, M, D), for ``audio_attn2``.
         video_mask: (B, N) bool, False where there is no token.
         audio_mask: (B, M) bool.
+        video_places: (B, N, 2) float, where in the picture a token belongs, (x, y) as shares of its edges; NaN for one
+            that belongs nowhere.
     """
 
     video: torch.Tensor
     audio: torch.Tensor
     video_mask: torch.Tensor
     audio_mask: torch.Tensor
+    video_places: torch.Tensor
 
     def __repr__(self) -> str:
         return f"IdentityTokens(video={tuple(self.video.shape)}, audio={tuple(self.audio.shape)})"

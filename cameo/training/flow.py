@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from cameo.conditioning.types import IdentityFeatures
 from cameo.synth.clips import caption
+from cameo.training.people import SIZE
+from cameo.training.pictures import face_weight
 
 __all__ = ["Batch", "Dataset", "flow_loss", "prompt_states"]
 
@@ -35,6 +37,7 @@ class Batch:
         captions: B of them.
         people: features of each clip's person, from another clip.
         begins: (B, 2) int, where in its clip each begins, in frames of the video latent and in audio latents.
+        weight: (B, F, h, w), how much each video latent matters: most on the face.
     """
 
     video: Tensor
@@ -42,6 +45,7 @@ class Batch:
     captions: list[str]
     people: IdentityFeatures
     begins: Tensor
+    weight: Tensor
 
 
 class Dataset:
@@ -72,6 +76,8 @@ class Dataset:
                 self.truths.append(json.loads(file.metadata()["truths"]))
         self.video, self.audio = torch.stack(video).to(device), torch.stack(audio).to(device)
         self.people = IdentityFeatures.stack(features).to(device)
+        points = torch.tensor([[clip["cast"][0]["landmarks"] for clip in truths] for truths in self.truths])
+        self.weight = _face_weight(points, *self.video.shape[3:]).to(device)
 
     def __len__(self) -> int:
         return len(self.video)
@@ -86,7 +92,7 @@ class Dataset:
                 takes the clips whole. A moment teaches looks for a fraction of what a whole clip costs.
         """
         people, clips = rng.integers(len(self), size=count), rng.integers(self.video.shape[1], size=count)
-        video, audio = self.video[people, clips], self.audio[people, clips]
+        video, audio, weight = self.video[people, clips], self.audio[people, clips], self.weight[people, clips]
         begins = np.zeros((count, 2), int)
         if frames is not None:
             whole, ratio = video.shape[2], audio.shape[1] / video.shape[2]
@@ -95,6 +101,7 @@ class Dataset:
             # Near enough: either side knows by its positions when it is.
             begins[:, 1] = np.minimum(np.round(begins[:, 0] * ratio), audio.shape[1] - length)
             video = torch.stack([one[:, at : at + frames] for one, at in zip(video, begins[:, 0], strict=True)])
+            weight = torch.stack([one[at : at + frames] for one, at in zip(weight, begins[:, 0], strict=True)])
             audio = torch.stack([one[at : at + length] for one, at in zip(audio, begins[:, 1], strict=True)])
         return Batch(
             video=video.float(),
@@ -102,6 +109,7 @@ class Dataset:
             captions=[self._caption(self.truths[p][c], c, rng) for p, c in zip(people, clips, strict=True)],
             people=self.people[torch.from_numpy(people).to(self.video.device)],
             begins=torch.from_numpy(begins),
+            weight=weight,
         )
 
     @staticmethod
@@ -119,7 +127,7 @@ def prompt_states(pipeline: LTX2Pipeline, captions: list[str]) -> tuple[Tensor, 
 
 
 def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mean squared error of the velocity, of the picture and of the sound.
+    """Mean squared error of the velocity, of the picture, weighted, and of the sound.
 
     Both streams are at the same noise level, as they are in generation.
     """
@@ -150,10 +158,22 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
         audio_coords=audio_coords.to(device),
         return_dict=False,
     )
+    weight = batch.weight.to(device).flatten(1)[..., None]
+    error = (video_velocity.float() - (video_noise - video)).square()
     return (
-        functional.mse_loss(video_velocity.float(), video_noise - video),
+        (weight * error).mean() / weight.mean(),
         functional.mse_loss(audio_velocity.float(), audio_noise - audio) * _AUDIO_WEIGHT,
     )
+
+
+def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:
+    """(N, K, frames, height, width) for the cells of video latents, from landmarks (N, K, T, 5, 2) in pixels."""
+    ratio = (points.shape[2] - 1) // max(frames - 1, 1)
+    # The first frame has a latent of its own.
+    first, rest = points[:, :, :1], points[:, :, 1 : 1 + (frames - 1) * ratio]
+    per_latent = torch.cat([first, rest.unflatten(2, (frames - 1, ratio)).mean(3)], 2) if frames > 1 else first
+    cell = SIZE / width
+    return face_weight(per_latent / cell - 0.5, height, width)
 
 
 def _positions(pipeline: LTX2Pipeline, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -149,14 +149,20 @@ def make_features(batch: int = 1, seed: int = 3, views: int = 3, crops: int = 2,
     )
 
 
-@pytest.fixture
-def untrained() -> IdentityAdapter:
-    return make_adapter()
+@pytest.fixture(params=[None, (0.8, 0.1, 0.1)], ids=["nowhere", "placed"])
+def placing(request: pytest.FixtureRequest) -> tuple[float, float, float] | None:
+    """Whether head crops belong to places in the picture."""
+    return request.param
 
 
 @pytest.fixture
-def trained() -> IdentityAdapter:
-    return open_values(make_adapter())
+def untrained(placing: tuple[float, float, float] | None) -> IdentityAdapter:
+    return make_adapter(head_placing=placing)
+
+
+@pytest.fixture
+def trained(placing: tuple[float, float, float] | None) -> IdentityAdapter:
+    return open_values(make_adapter(head_placing=placing))
 
 
 @pytest.fixture

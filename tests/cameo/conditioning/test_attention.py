@@ -91,6 +91,7 @@ def test_trained_values_move_the_output_and_clear_afterwards(transformer, traine
     assert same(run(), base), "cleared after an exception"
 
 
+@pytest.mark.parametrize("placing", [None], indirect=True)
 @torch.no_grad()
 def test_the_term_by_a_second_computation(transformer, trained, features):
     """attn2 alone against a plain re-computation: attention, plus identity, then gate, then to_out, once."""
@@ -203,6 +204,7 @@ def test_routing_shows_each_query_its_own_person(transformer, trained, features,
     assert near(hidden, run(1)), "everyone is hidden: the base model"
 
 
+@pytest.mark.parametrize("placing", [None], indirect=True)
 @torch.no_grad()
 def test_routing_is_by_query(transformer, trained, features):
     attach(transformer, trained)

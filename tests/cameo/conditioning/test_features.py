@@ -203,3 +203,17 @@ def test_a_person_reaches_the_scene(tiny_pipeline, adapter):
         again = scene(guidance)
         assert np.array_equal(again[0], frames)
         assert torch.equal(again[1], sound)
+
+
+def test_a_head_crop_is_laid_where_a_close_up_shows_it(tiny_pipeline, adapter):
+    def quarters(middle: int) -> np.ndarray:
+        picture = np.zeros((128, 128, 3), np.uint8)
+        picture[:middle, :middle], picture[middle:, :middle] = (200, 30, 30), (20, 180, 60)
+        picture[:middle, middle:], picture[middle:, middle:] = (10, 60, 220), (240, 240, 120)
+        return picture
+
+    identity = make_identity()
+    identity = replace(identity, crops=(Crop("head", quarters(64), 0.0, 1.0),))
+    adapter.register_to_config(head_placing=(0.5, 0.0, 0.0))
+    laid = features_from_identity(identity, tiny_pipeline, adapter.config).head_latents[0]
+    assert torch.equal(laid, encode_crops(tiny_pipeline, quarters(32)[None]))

@@ -17,7 +17,7 @@ from cameo.conditioning.types import IdentityFeatures
 from cameo.synth.clips import make_clip
 from cameo.training.audio_vae import spectral_error
 from cameo.training.base import without
-from cameo.training.flow import Batch, Dataset, flow_loss
+from cameo.training.flow import Batch, Dataset, _face_weight, flow_loss
 from cameo.training.latents import new_adapter
 from cameo.training.shards import HELD_OUT
 from cameo.training.video_vae import fold_time, reconstruction_loss
@@ -55,6 +55,7 @@ def batch(count: int = 2) -> Batch:
         ['a person says "hello"'] * count,
         people(count),
         torch.zeros(count, 2, dtype=torch.int64),
+        torch.ones(count, 4, 4, 4),
     )
 
 
@@ -98,7 +99,7 @@ def new_adapter_of(layers: int):
 
 def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CAMEO_EAGER", "1")
-    given, truth = people(1), make_clip(0, 0, seconds=0.1, size=16).truth
+    given, truth = people(1), make_clip(0, 0, seconds=2.0, size=16).truth
     video, audio = torch.randn(2, 128, 4, 4, 4), torch.randn(2, 50, 64)
     tensors = {"video": video, "audio": audio} | {f"features/{k}": v for k, v in given.tensors().items()}
     save_file(tensors, tmp_path / "000000.safetensors", metadata={"truths": json.dumps([truth, truth])})
@@ -150,3 +151,13 @@ def test_a_perfect_sound_costs_nothing_and_a_shifted_pitch_something():
     assert spectral_distance(higher[None], tone[None]).item() > 1
     assert spectral_error(log_mel(tone)[None], log_mel(tone)[None]).item() == 0
     assert spectral_error(log_mel(higher)[None], log_mel(tone)[None]).item() > 0.1
+
+
+def test_what_matters_most_is_the_face_where_it_is_then():
+    # A face at the left in the first frame, at the right from then on; 25 frames of 128 px, latents of 16 px.
+    points = torch.tensor([[0.0, 0.0], [16, 0], [8, 8], [2, 16], [14, 16]])
+    track = torch.stack([points + torch.tensor([16.0, 60.0])] + [points + torch.tensor([92.0, 60.0])] * 24)
+    weight = _face_weight(track[None, None], 7, 8, 8)
+    assert weight.shape == (1, 1, 7, 8, 8)
+    assert [divmod(int(frame.argmax()), 8) for frame in weight[0, 0, [0, 1, 6]]] == [(4, 1), (4, 6), (4, 6)]
+    assert float(weight.max()) > 4 and float(weight[0, 0, 0, :, 5:].max()) < 1.1
