@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from enroll.background import Spans
 from enroll.clip import SAMPLE_RATE
 
-__all__ = ["LONGEST_SECONDS", "SpokenDigits", "find_digits", "recogniser"]
+__all__ = ["LONGEST_SECONDS", "SpokenDigits", "find_digits", "likeliest_digits", "recogniser"]
 
 LONGEST_SECONDS = 60.0
 """Speech that is listened to. Whoever recites digits for longer would in the end say any six."""
@@ -100,6 +100,18 @@ def find_digits(sound: NDArray[np.float32], digits: str, spans: Spans) -> Spoken
     if any(after[0] - before[1] > _MOST_PAUSE for before, after in pairwise(words)):
         return None
     return SpokenDigits(words)
+
+
+def likeliest_digits(sound: NDArray[np.float32], count: int) -> str:
+    """The ``count`` digits that fit the sound best, whatever is said in it; fewer where the search finds no way.
+
+    Args:
+        sound: mono float32 at 16 kHz, shape (N,).
+        count: how many are said.
+    """
+    heard = _listen(sound, [tuple(_SOUNDS)] * count)
+    names = {"oh": "0"} | {word: str(digit) for digit, word in enumerate(_WORDS)}
+    return "" if heard is None else "".join(names[word] for word, _, _ in heard.words)
 
 
 def recogniser() -> str:

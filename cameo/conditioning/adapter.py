@@ -25,14 +25,44 @@ from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 __all__ = ["IdentityAdapter", "IdentityProjection", "check_shape", "load_adapter"]
 
 
-class IdentityProjection(nn.Module):
-    """Keys and values of the identity for one attention. Shared with the processor that sits on that attention."""
+_FARTHEST = 8.0
+"""Logits by which a token is disliked at most for where it belongs."""
 
-    def __init__(self, token_dim: int, inner_dim: int) -> None:
+
+class IdentityProjection(nn.Module):
+    """Keys and values of the identity for one attention. Shared with the processor that sits on that attention.
+
+    Args:
+        token_dim: width of a token.
+        inner_dim: of the attention.
+        near_heads: heads that prefer tokens which belong to where the query is, see ``nearness``; 0 for none.
+    """
+
+    def __init__(self, token_dim: int, inner_dim: int, near_heads: int = 0) -> None:
         super().__init__()
+        if near_heads:
+            # From cell to neighbourhood: the first head sees half of a thirtieth of the picture's edge, the last a
+            # quarter of it. Half of the weight begins with the right cells.
+            reach = 0.03 * 2 ** torch.linspace(0, 3, near_heads)
+            self.near_gain = nn.Parameter(torch.full((near_heads,), 4.0))
+            self.near_log_reach = nn.Parameter(reach.log())
         self.to_k_id = nn.Linear(token_dim, inner_dim, bias=False)
         self.to_v_id = nn.Linear(token_dim, inner_dim, bias=False)
         nn.init.zeros_(self.to_v_id.weight)
+
+    def nearness(self, distances: torch.Tensor) -> torch.Tensor:
+        """What each head adds to its logits: a bell over the distance, nothing for tokens that belong nowhere.
+
+        Args:
+            distances: (B, Q, N), squared, NaN where there is none.
+
+        Returns:
+            (B, H, Q, N).
+        """
+        steepness = (-2 * self.near_log_reach).exp().view(-1, 1, 1) / 2
+        bell = self.near_gain.view(-1, 1, 1) - steepness * distances.nan_to_num()[:, None]
+        # Far away is far away: the floor keeps a softmax over distant tokens alone from being that of the nearest.
+        return torch.where(distances.isnan()[:, None], 0.0, bell.clamp(min=-_FARTHEST))
 
 
 class IdentityAdapter(ModelMixin, ConfigMixin):
@@ -49,7 +79,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         head_crops: the most head crops it is given.
         head_placing: (scale, x, y): how a head crop is laid into a picture of its own size, shrunk by ``scale`` about
             its corner and moved by ``x`` and ``y`` edges, to where a close-up shows the head. Its tokens then belong
-            to places in the picture, and rotary positions lead each query to what lies in the same place. None: a
+            to places in the picture, and each head prefers, by a reach it learns, what lies near a query. None: a
             crop is read as it was cut, and belongs nowhere.
         token_dim: width of a token.
         tokens_per_embedding: global tokens made of each embedding.
@@ -58,6 +88,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         resample_to: number of tokens after a Perceiver resampler; None keeps every token.
         num_layers: blocks of the transformer it conditions.
         video_dim: inner dimension of that transformer's ``attn2``.
+        video_heads: and its heads; matters with ``head_placing`` only.
         audio_dim: and of its ``audio_attn2``.
         base_model: the backbone it was trained on; ``base_version`` likewise. Empty strings fit any.
     """
@@ -85,6 +116,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         resample_to: int | None = None,
         num_layers: int = 6,
         video_dim: int = 256,
+        video_heads: int = 4,
         audio_dim: int = 128,
         base_model: str = "",
         base_version: str = "",
@@ -100,8 +132,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         self.speech_position = nn.Parameter(torch.randn(max_speech, token_dim) * 0.02)
         # Kinds: mean face, single view, body, head crop, body crop, voice, speech.
         self.kind = nn.Embedding(7, token_dim)
-        # As loud as what a token tells: what a key shares with all of its kind is what rotary positions can turn.
-        nn.init.normal_(self.kind.weight, std=0.5)
+        nn.init.normal_(self.kind.weight, std=0.5)  # as loud as what a token tells
         self.video_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
         self.audio_mixer = nn.ModuleList(MixingLayer(token_dim, heads) for _ in range(depth))
         self.video_resampler = Resampler(token_dim, heads, resample_to) if resample_to else None
@@ -109,7 +140,8 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         # How bright a cell of a crop is, is in the size of its token: only mixing needs all of one size.
         self.video_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
         self.audio_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
-        self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim) for _ in range(num_layers))
+        near = 0 if head_placing is None else video_heads
+        self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim, near) for _ in range(num_layers))
         self.audio_layers = nn.ModuleList(IdentityProjection(token_dim, audio_dim) for _ in range(num_layers))
 
     def forward(self, features: IdentityFeatures) -> IdentityTokens:
@@ -255,6 +287,12 @@ def check_shape(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DMod
     blocks = transformer.transformer_blocks
     found = (len(blocks), blocks[0].attn2.inner_dim, blocks[0].audio_attn2.inner_dim)
     expected = (adapter.config.num_layers, adapter.config.video_dim, adapter.config.audio_dim)
+    heads = blocks[0].attn2.heads
+    if adapter.config.head_placing is not None and heads != adapter.config.video_heads:
+        raise AdapterMismatch(
+            f"the adapter is for a transformer of {adapter.config.video_heads} heads, this one has {heads}",
+            hint="use the adapter that was trained on this backbone",
+        )
     if found != expected:
         raise AdapterMismatch(
             f"the adapter is for a transformer of (blocks, video, audio) = {expected}, this one has {found}",

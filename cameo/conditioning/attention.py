@@ -13,11 +13,7 @@ from typing import Any
 import torch
 from diffusers import LTX2VideoTransformer3DModel
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx2 import (
-    LTX2Attention,
-    apply_interleaved_rotary_emb,
-    apply_split_rotary_emb,
-)
+from diffusers.models.transformers.transformer_ltx2 import LTX2Attention
 from torch import nn
 from torch.nn.functional import pad
 
@@ -53,63 +49,54 @@ class Conditioning:
 
 
 class Positions:
-    """Rotary positions in the picture, without time, for queries and for tokens that belong to places.
+    """How far the queries of the pass that is running are from the places that tokens belong to.
 
     Cross-attention with text has no positions, and self-attention only relative ones: a query would not know what part
-    of a face it is to draw. The transformer's own rotary embedding says so (Su et al., 2021, arXiv:2104.09864): it is
-    watched for the coordinates of the pass that is running.
+    of a face it is to draw. The transformer's rotary embedding is given the coordinates of every pass; there they are
+    read.
     """
 
     def __init__(self, transformer: LTX2VideoTransformer3DModel) -> None:
-        self._rope = transformer.rope
-        self._split = transformer.config.rope_type == "split"
-        self._queries: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._watch = self._rope.register_forward_pre_hook(self._see)
+        rope = transformer.rope
+        self._edges = torch.tensor([rope.base_height, rope.base_width], dtype=torch.float32)
+        self._queries: torch.Tensor | None = None
+        self._watch = rope.register_forward_pre_hook(self._see)
 
     def remove(self) -> None:
         self._watch.remove()
 
-    def rotate_queries(self, query: torch.Tensor) -> torch.Tensor:
-        """(B, Q, H, d), the queries of the pass that is running."""
+    def distances(self, places: torch.Tensor) -> torch.Tensor:
+        """Squared distances as shares of the picture's edges, (B, Q, N), NaN to tokens that belong nowhere.
+
+        Args:
+            places: (B, N, 2), (x, y), see ``IdentityTokens``.
+
+        Raises:
+            AdapterMismatch: no pass is running.
+        """
         if self._queries is None:
             raise AdapterMismatch("this adapter needs positions: run the whole transformer, not one of its blocks")
-        return self._rotated(query, self._queries)
-
-    def rotate_keys(self, key: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """(B, N, H, d); ``places`` (B, N, 2). Keys that belong nowhere stay as they are."""
-        edges = places.new_tensor([self._rope.base_height, self._rope.base_width])
-        somewhere = places.isnan().any(-1)[..., None, None].logical_not()
-        pixels = places.flip(-1).nan_to_num() * edges
-        rotated = self._rotated(key, self._embedding(pixels.movedim(-1, 1)))
-        return torch.where(somewhere, rotated, key)
+        queries = self._queries.to(places.device)
+        if len(queries) not in (1, len(places)):
+            # A guided pass has twice the rows, at the same places.
+            queries = queries.repeat(len(places) // len(queries), 1, 1)
+        return (queries[:, :, None] - places.float().flip(-1)[:, None]).square().sum(-1)
 
     def _see(self, rope: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
         middles = arguments[0].float().mean(-1)  # (B, 3, Q): time, then height and width in pixels
-        self._queries = self._embedding(middles[:, 1:])
-
-    def _embedding(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._rope.forward(torch.cat([torch.zeros_like(pixels[:, :1]), pixels], 1))
-
-    def _rotated(self, x: torch.Tensor, embedding: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        rotate = apply_split_rotary_emb if self._split else apply_interleaved_rotary_emb
-        cosine, sine = (part.to(x.device) for part in embedding)
-        # A guided pass has twice the rows, at the same places.
-        if len(cosine) not in (1, len(x)):
-            cosine, sine = (part.repeat(len(x) // len(part), *[1] * (part.ndim - 1)) for part in (cosine, sine))
-        if self._split:
-            cosine, sine = (part.expand(len(x), -1, -1, -1) for part in (cosine, sine))
-        return rotate(x.flatten(2), (cosine, sine)).unflatten(2, x.shape[2:])
+        self._queries = middles[:, 1:].transpose(1, 2) / self._edges.to(middles.device)
 
 
 @dataclass(frozen=True, repr=False)
 class _KeysValues:
     """(B, N, H, d) each; ``mask`` (B, 1, 1 or Q, N) bool or None; ``answered`` (B, Q, 1, 1) bool or None, False for
-    queries to which no token is visible."""
+    queries to which no token is visible; ``places`` (B, N, 2) or None."""
 
     key: torch.Tensor
     value: torch.Tensor
     mask: torch.Tensor | None
     answered: torch.Tensor | None
+    places: torch.Tensor | None
 
 
 class IdentityAttnProcessor(nn.Module):
@@ -206,9 +193,11 @@ class IdentityAttnProcessor(nn.Module):
             if kind not in self._cache:
                 self._cache[kind] = self._keys_values(attn, conditioning, guided, query)
             known = self._cache[kind]
-        if conditioning.places is not None and conditioning.positions is not None:
-            query = conditioning.positions.rotate_queries(query)
-        out = self._attend(query, known.key, known.value, known.mask)
+        mask = known.mask
+        if known.places is not None and conditioning.positions is not None:
+            nearness = self.projection.nearness(conditioning.positions.distances(known.places)).to(query.dtype)
+            mask = nearness if mask is None else nearness.masked_fill(~mask, -torch.inf)
+        out = self._attend(query, known.key, known.value, mask)
         return out if known.answered is None else out * known.answered
 
     def _keys_values(
@@ -229,12 +218,12 @@ class IdentityAttnProcessor(nn.Module):
         tokens, mask = tokens.to(query.device, query.dtype), mask.to(query.device)
         key = attn.norm_k(self.to_k_id(tokens)).unflatten(2, (attn.heads, -1))
         value = self.to_v_id(tokens).unflatten(2, (attn.heads, -1))
+        places = None
         if conditioning.places is not None and conditioning.positions is not None:
             places = conditioning.places.to(query.device)
             if guided:
                 places = torch.cat([torch.full_like(places, torch.nan), places])
-                places = pad(places, (0, 0, 0, tokens.shape[1] - places.shape[1]), value=torch.nan)
-            key = conditioning.positions.rotate_keys(key, places)
+            places = pad(places, (0, 0, 0, tokens.shape[1] - places.shape[1]), value=torch.nan)
         visible, answered = mask[:, None, None], None
         if routing is not None:
             visible = visible & routing.to(query.device)
@@ -242,7 +231,7 @@ class IdentityAttnProcessor(nn.Module):
             # A softmax over nothing is undefined: such queries see all and their answer is discarded.
             visible, answered = visible | ~sees, sees.transpose(1, 2)
         # Without a mask faster backends serve.
-        return _KeysValues(key, value, None if bool(visible.all()) else visible, answered)
+        return _KeysValues(key, value, None if bool(visible.all()) else visible, answered, places)
 
 
 def _pad(tokens: torch.Tensor, length: int) -> torch.Tensor:

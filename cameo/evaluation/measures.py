@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge
 from cameo.evaluation.likeness import Likeness, Share, compare
+from cameo.evaluation.lips import lag
 from cameo.evaluation.scenery import Scenery
 from cameo.evaluation.subjects import Subject, Take
 from cameo.evaluation.voice import pitch, semitones, voice_vector
@@ -27,6 +28,7 @@ class Measured(BaseModel):
         likeness: to the enrolled person, by the judge; None without a face.
         pitch: median, Hz; None without a voice.
         pitch_error: semitones from the enrolled speech; None where either has no voice.
+        lag: frames by which the mouth follows the voice; None where no mouth is seen or moves.
         setting: as it looks. Likewise ``clothes``.
         setting_asked: as it should look. Likewise ``clothes_asked``.
     """
@@ -39,6 +41,7 @@ class Measured(BaseModel):
     likeness: float | None
     pitch: float | None
     pitch_error: float | None
+    lag: int | None
     setting: str
     setting_asked: str
     clothes: str
@@ -55,6 +58,7 @@ class Measures(BaseModel):
         voice: likeness by the speaker encoder the generator was conditioned on.
         pitch_heard: takes with a measurable pitch, of those whose person was enrolled with one.
         pitch_error: median over these, semitones; None when nothing was heard.
+        in_sync: takes in which the mouth opens with the voice, give or take a frame.
         setting: takes that play where they should.
         clothes: takes with clothes of the colour they should have.
         takes: one by one.
@@ -68,6 +72,7 @@ class Measures(BaseModel):
     voice: Likeness
     pitch_heard: Share
     pitch_error: float | None
+    in_sync: Share
     setting: Share
     clothes: Share
     takes: tuple[Measured, ...]
@@ -109,6 +114,7 @@ def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
                 likeness=None if np.isnan(cosine) else round(cosine, 4),
                 pitch=None if heard is None else round(heard, 1),
                 pitch_error=None if heard is None or own is None else round(semitones(heard, own), 2),
+                lag=lag(take.frames, take.sound, take.fps),
                 setting=enrolled.scenery.setting(frames),
                 setting_asked=take.setting,
                 clothes=enrolled.scenery.clothes(frames),
@@ -123,6 +129,7 @@ def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
         voice=compare(voices, enrolled.voices),
         pitch_heard=Share(right=len(errors), of=sum(p is not None for p in enrolled.pitches)),
         pitch_error=float(np.median(errors)) if errors else None,
+        in_sync=Share(right=sum(row.lag is not None and abs(row.lag) <= 1 for row in rows), of=len(rows)),
         setting=Share(right=sum(row.setting == row.setting_asked for row in rows), of=len(rows)),
         clothes=Share(right=sum(row.clothes == row.clothes_asked for row in rows), of=len(rows)),
         takes=tuple(rows),

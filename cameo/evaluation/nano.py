@@ -16,19 +16,34 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 
 from cameo.backbones import Backbone
 from cameo.errors import InputRefused, UsageError
 from cameo.evaluation.judges import find_judge
+from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Enrolled, Measures, measure
 from cameo.evaluation.plots import contact_sheet, matrices
 from cameo.evaluation.report import NanoReport, table, table_markdown
-from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_again, render_reference, request
+from cameo.evaluation.subjects import (
+    Recital,
+    Request,
+    Subject,
+    Take,
+    enrolled_from,
+    recite,
+    render_again,
+    render_reference,
+    request,
+)
 from cameo.evaluation.voice import mono
-from cameo.generation import film, open_backbone
+from cameo.generation import Film, film, open_backbone
+from cameo.script import Script
 from cameo.training.shards import HELD_OUT
+from enroll.digits import likeliest_digits
 from enroll.errors import KitError
 
 if TYPE_CHECKING:
@@ -88,7 +103,14 @@ def evaluate(
         scenes.append(_take(backbone, subject, asked, identity_scale=1.0))
         seconds += time.perf_counter() - began
         nobodies.append(_take(backbone, subject, asked, identity_scale=0.0))
-    tell("judging", 0.8)
+    recitals, heard, truly = [recite(subject, seed) for subject in subjects], 0, 0
+    for number, (subject, recital) in enumerate(zip(subjects, recitals, strict=True)):
+        tell("having digits said", 0.8 + 0.1 * number / people)
+        made = _film(backbone, subject, recital.script, recital.seed)
+        heard += _right(recital, mono(made.sound, made.sample_rate))
+        truly += _right(recital, recital.sound)
+    asked_for = sum(len(recital.digits) for recital in recitals)
+    tell("judging", 0.9)
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
     generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
     report = NanoReport(
@@ -103,6 +125,8 @@ def evaluate(
         generated=generated,
         ceiling=ceiling,
         floor=floor,
+        digits=Share(right=heard, of=asked_for),
+        digits_ceiling=Share(right=truly, of=asked_for),
         likeness_ratio=_ratio(generated, ceiling),
         likeness_gain=_gain(generated, ceiling),
         seconds_per_scene=seconds / people,
@@ -119,16 +143,26 @@ def evaluate(
 
 
 def _take(backbone: Backbone, subject: Subject, asked: Request, *, identity_scale: float) -> Take:
-    made = film(
+    made = _film(backbone, subject, asked.script, asked.seed, identity_scale)
+    return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes, made.fps)
+
+
+def _film(backbone: Backbone, subject: Subject, script: Script, seed: int, identity_scale: float = 1.0) -> Film:
+    return film(
         backbone,
-        asked.script,
+        script,
         [subject.identity],
-        seed=asked.seed,
+        seed=seed,
         seconds=None,
         identity_scale=identity_scale,
         on_step=lambda done, steps: None,
     )
-    return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes)
+
+
+def _right(recital: Recital, sound: NDArray[np.float32]) -> int:
+    """Digits heard in their places."""
+    found = likeliest_digits(sound, len(recital.digits))
+    return sum(one == other for one, other in zip(recital.digits, found, strict=False))
 
 
 def _ratio(generated: Measures, ceiling: Measures) -> float | None:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 
+from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Measures
+from enroll.digits import recogniser
 
 __all__ = ["LEFT_OUT", "NanoReport", "table", "table_markdown"]
 
-LEFT_OUT = ("lip-sync", "two people in a scene", "whether the words can be understood")
+LEFT_OUT = ("two people in a scene", "copying of the enrolled clip")
 """What an evaluation of a generator should measure and this one does not yet."""
 
 _CONDITIONS = ("generated", "rendered again", "no identity given")
@@ -31,6 +33,8 @@ class NanoReport(BaseModel):
         generated: the scenes, by the model.
         ceiling: the same people rendered a second time: what a perfect generator would score.
         floor: the same prompts and noise with no identity given: what chance would score.
+        digits: of two each person is asked to say, those a recogniser hears, each in its place; by chance one in ten.
+        digits_ceiling: likewise of the renderer's own speech.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
             render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.
@@ -53,6 +57,8 @@ class NanoReport(BaseModel):
     generated: Measures
     ceiling: Measures
     floor: Measures
+    digits: Share
+    digits_ceiling: Share
     likeness_ratio: float | None
     likeness_gain: float | None
     seconds_per_scene: float
@@ -71,6 +77,7 @@ class NanoReport(BaseModel):
             )
         return (
             judged,
+            f"Digits are heard by {recogniser()} under a grammar of as many digits as are said.",
             f"Voices are compared by {self.voice_encoder}, the conditioning encoder; pitch is measured directly.",
             "A scene without a face, or without enough speech, counts as a miss and as likeness 0.",
             f"Not measured: {', '.join(self.left_out)}.",
@@ -119,6 +126,8 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
     yield row("the right speaker is nearest (conditioning encoder)", *(m.voice.rank1 for m in conditions))
     yield row("mean voice likeness (conditioning encoder)", *(m.voice.mean for m in conditions))
     yield row("mean voice likeness to the other people", *(m.voice.strangers for m in conditions))
+    yield row("the mouth opens with the voice, ±1 frame", *(m.in_sync for m in conditions))
+    yield row("digits a recogniser hears right", report.digits, report.digits_ceiling, "")
     yield row("setting as asked", *(m.setting for m in conditions))
     yield row("clothes colour as asked", *(m.clothes for m in conditions))
 

@@ -12,15 +12,27 @@ from cameo.script import Script, parse
 from cameo.synth.clips import WORDS, SynthClip, make_clip
 from cameo.synth.people import CLOTHES
 from cameo.synth.settings import SETTINGS
+from cameo.synth.voices import Voice, speak
 from cameo.training.identities import identify
 from cameo.training.people import REFERENCE_SIZE, SECONDS, SIZE
 from enroll.identity import Identity
 
-__all__ = ["Request", "Subject", "Take", "enrolled_from", "render_again", "render_reference", "request"]
+__all__ = [
+    "Recital",
+    "Request",
+    "Subject",
+    "Take",
+    "enrolled_from",
+    "recite",
+    "render_again",
+    "render_reference",
+    "request",
+]
 
 _REFERENCE = 1000
 _AGAIN = 2000
 _EVERY = 4
+_DIGITS = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +70,27 @@ class Request:
 
 
 @dataclass(frozen=True, repr=False)
+class Recital:
+    """Digits that somebody is asked to say.
+
+    Attributes:
+        digits: such as ``"41"``.
+        prompt: asks for it.
+        seed: of the noise.
+        sound: how the renderer says them, mono float32 at 16 kHz, shape (N,).
+    """
+
+    digits: str
+    prompt: str
+    seed: int
+    sound: NDArray[np.float32]
+
+    @property
+    def script(self) -> Script:
+        return parse(self.prompt)
+
+
+@dataclass(frozen=True, repr=False)
 class Take:
     """A close-up to be judged, generated or rendered, and what it should show.
 
@@ -66,12 +99,14 @@ class Take:
         sound: mono float32 at 16 kHz, shape (N,).
         setting: name in ``SETTINGS``.
         clothes: name in ``CLOTHES``.
+        fps: frames a second.
     """
 
     frames: NDArray[np.uint8]
     sound: NDArray[np.float32]
     setting: str
     clothes: str
+    fps: float
 
 
 def render_reference(seed: int) -> SynthClip:
@@ -100,7 +135,18 @@ def render_again(seed: int) -> Take:
     clothes, light, place and pose than the reference; the first close-up in which more than a word is said."""
     occasions = (make_clip(seed, clip, seconds=SECONDS, size=SIZE) for clip in count(_AGAIN))
     made = next(m for m in occasions if m.truth["shot"] == "close-up" and len(m.truth["cast"][0]["words"]) > 1)
-    return Take(made.frames, made.sound.astype(np.float32), made.truth["setting"], made.truth["cast"][0]["clothes"])
+    member = made.truth["cast"][0]
+    return Take(made.frames, made.sound.astype(np.float32), made.truth["setting"], member["clothes"], made.fps)
+
+
+def recite(subject: Subject, seed: int) -> Recital:
+    """What a person is asked to count, and how it truly sounds. The same ``seed`` asks for the same."""
+    rng = np.random.default_rng([0xD161, seed, subject.seed])
+    digits = "".join(str(digit) for digit in rng.integers(10, size=_DIGITS))
+    words = [WORDS[int(digit)] for digit in digits]
+    prompt = f'close-up of @{subject.identity.handle} {SETTINGS["indoor"].phrases[0]} says "{" ".join(words)}"'
+    said = speak(Voice.from_seed(subject.seed), words, seed=int(rng.integers(2**31)))
+    return Recital(digits, prompt, int(rng.integers(2**31)), said.samples.astype(np.float32))
 
 
 def request(subject: Subject, seed: int) -> Request:

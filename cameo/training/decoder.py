@@ -48,7 +48,7 @@ def main() -> None:
     fold_time(vae)
     vae.decoder.train().requires_grad_(True)
     judge = PatchDiscriminator().to(stage.device)
-    drawing = torch.optim.AdamW(vae.decoder.parameters(), lr=stage.options.lr, betas=(0.5, 0.99), weight_decay=1e-4)
+    drawing = torch.optim.AdamW(vae.decoder.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     judging = torch.optim.AdamW(judge.parameters(), lr=stage.options.lr, betas=(0.5, 0.99))
     ema = Ema(vae.decoder, 0.998)
     parts = {"decoder": vae.decoder, "judge": judge}
@@ -61,7 +61,7 @@ def main() -> None:
         frames, weight = draw(pictures, stage, rng)
         for optimiser, rate in ((drawing, 1.0), (judging, 2.0)):
             for group in optimiser.param_groups:
-                group["lr"] = rate * stage.options.lr * (1.02 - progress) ** 0.6
+                group["lr"] = rate * stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
         with stage.mixed():
             with torch.no_grad():
                 latents = vae.encode(frames).latent_dist.mode()

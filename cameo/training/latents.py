@@ -55,6 +55,7 @@ def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
         depth=0,
         num_layers=config.layers,
         video_dim=config.video_heads * 64,
+        video_heads=config.video_heads,
         audio_dim=config.audio_heads * 32,
         base_model="nano",
         base_version=version,

@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 
 from cameo.synth.voices import Voice, speak
 from enroll.clip import SAMPLE_RATE
-from enroll.digits import LONGEST_SECONDS, find_digits, recogniser
+from enroll.digits import LONGEST_SECONDS, find_digits, likeliest_digits, recogniser
 from enroll.statement import statement
 from tests.timing import least_seconds
 
@@ -53,6 +53,14 @@ def test_made_up_voices_are_understood(seed: int) -> None:
 def test_another_synthesiser_is_understood(voice: str) -> None:
     assert heard(espeak(spelt("471902"), voice), "471902")
     assert heard(espeak(spelt("471902", oh="oh"), voice), "471902")
+
+
+def test_the_likeliest_digits_are_those_another_synthesiser_says() -> None:
+    assert [likeliest_digits(espeak(spelt(digits)), len(digits)) for digits in ("47", "19", "0", "853")] == [
+        *("47", "19", "0", "853")
+    ]
+    assert likeliest_digits(espeak(spelt("60", oh="oh")), 2) == "60"
+    assert len(likeliest_digits(np.zeros(8000, np.float32), 2)) <= 2, "of silence nothing sensible, and no more"
 
 
 @pytest.mark.parametrize("wrong", ["471920", "741902", "209174", "000000", "123456", "958831", "847190"])

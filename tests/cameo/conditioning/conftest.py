@@ -114,6 +114,7 @@ def make_adapter(**changes: object) -> IdentityAdapter:
         "heads": 2,
         "num_layers": 2,
         "video_dim": 32,
+        "video_heads": 2,
         "audio_dim": 16,
     }
     return IdentityAdapter(**{**small, **changes}).eval()

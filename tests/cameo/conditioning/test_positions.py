@@ -1,4 +1,4 @@
-"""Queries and crops that belong to the same place in the picture find each other."""
+"""Queries find what belongs to their place in the picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cameo.conditioning import AdapterMismatch, attach, conditioned, detach
+from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.attention import Positions
 
 
@@ -17,39 +18,42 @@ def see(positions: Positions, transformer, pixels: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def test_what_matters_is_how_far_a_query_is_from_a_place_and_not_when(transformer):
-    rope, positions = transformer.rope, Positions(transformer)
-    generator = torch.Generator().manual_seed(0)
-    q, k = torch.randn(2, 1, 1, 2, 16, generator=generator).expand(-1, -1, 6, -1, -1)
-    pixels = torch.rand(6, 2, generator=generator) * 300
-
-    def scores(shift: float) -> torch.Tensor:
-        see(positions, transformer, pixels + shift)
-        places = (pixels + shift).flip(-1) / torch.tensor([rope.base_width, rope.base_height])
-        return torch.einsum("bqhd,bkhd->hqk", positions.rotate_queries(q), positions.rotate_keys(k, places[None]))
-
-    assert torch.allclose(scores(0), scores(64), atol=0.01)
-    # In its own place every query sees the key as if neither were turned.
-    plain = torch.einsum("bqhd,bqhd->hq", q, k)
-    assert torch.allclose(scores(32).diagonal(dim1=1, dim2=2), plain, atol=0.01)
-    elsewhere = scores(0) - plain[:, :, None]
-    assert elsewhere.abs().flatten(1).amax(1).min() > 0.1
+def test_distances_are_in_the_picture_and_not_in_time(transformer):
+    positions, rope = Positions(transformer), transformer.rope
+    see(positions, transformer, torch.tensor([[0.0, 0.0], [rope.base_height / 2, rope.base_width / 4]]))
+    places = torch.tensor([[[0.25, 0.5], [0.0, 0.0], [torch.nan, torch.nan]]])
+    found = positions.distances(places)
+    assert torch.allclose(found[0, :, :2], torch.tensor([[0.3125, 0.0], [0.0, 0.3125]]))
+    assert found[0, :, 2].isnan().all()
+    guided = positions.distances(places.expand(2, -1, -1))
+    assert torch.equal(guided[0].nan_to_num(), guided[1].nan_to_num())
 
 
 @torch.no_grad()
-def test_keys_that_belong_nowhere_are_not_turned(transformer):
-    positions = Positions(transformer)
-    k, places = torch.randn(1, 3, 2, 16), torch.tensor([[[0.2, 0.3], [torch.nan] * 2, [0.7, 0.1]]])
-    turned = positions.rotate_keys(k, places)
-    assert torch.equal(turned[:, 1], k[:, 1])
-    assert not torch.equal(turned[:, 0], k[:, 0])
+def test_near_is_preferred_far_is_not_and_nowhere_is_left_alone():
+    projection = IdentityProjection(8, 16, near_heads=4)
+    distances = torch.tensor([0.0, 0.02, 0.1, 0.5, 2.0, torch.nan]).square()
+    added = projection.nearness(distances.view(1, 1, -1))[0, :, 0]
+    assert added.shape == (4, 6)
+    assert (added[:, 0] == 4).all() and (added[:, 5] == 0).all()
+    assert (added[:, :4].diff(dim=1) <= 0).all(), "the farther, the less"
+    assert (added[:, 2].diff() > 0).all(), "each head reaches farther than the one before"
+    assert float(added.min()) == -8, "and nobody is disliked without bound"
+
+
+def test_the_reach_is_learned(transformer, adapter_with, features, run):
+    adapter = adapter_with(head_placing=(1.0, 0.0, 0.0), video_heads=2)
+    for layer in adapter.video_layers:
+        torch.nn.init.normal_(layer.to_v_id.weight)
+    attach(transformer, adapter)
+    with conditioned(transformer, adapter(features())):
+        run()[0].square().sum().backward()
+    assert all(float(layer.near_log_reach.grad.abs().sum()) > 0 for layer in adapter.video_layers)
 
 
 @torch.no_grad()
-def test_a_crop_reaches_another_part_of_the_picture_than_the_same_crop_elsewhere(
-    transformer, adapter_with, features, run
-):
-    adapter = adapter_with(head_placing=(1.0, 0.0, 0.0))
+def test_a_crop_elsewhere_draws_another_picture(transformer, adapter_with, features, run):
+    adapter = adapter_with(head_placing=(1.0, 0.0, 0.0), video_heads=2)
     for layer in adapter.video_layers:
         torch.nn.init.normal_(layer.to_v_id.weight)
     attach(transformer, adapter)
@@ -58,10 +62,10 @@ def test_a_crop_reaches_another_part_of_the_picture_than_the_same_crop_elsewhere
     assert int(placed.sum()) == 2 * 2 * 2, "two crops of four cells, and nothing else"
     with conditioned(transformer, tokens):
         here = run()
-    moved = type(tokens)(
-        tokens.video, tokens.audio, tokens.video_mask, tokens.audio_mask, (tokens.video_places + 0.01).clone()
-    )
-    with conditioned(transformer, moved):
+    moved = (tokens.video_places - 0.25).clone()
+    with conditioned(
+        transformer, type(tokens)(tokens.video, tokens.audio, tokens.video_mask, tokens.audio_mask, moved)
+    ):
         there = run()
     assert not torch.allclose(here[0], there[0], atol=1e-4)
 
@@ -77,11 +81,16 @@ def test_a_guided_pass_draws_the_person_as_an_unguided_one_does(transformer, tra
 
 def test_a_block_by_itself_has_no_positions(transformer):
     with pytest.raises(AdapterMismatch, match="whole transformer"):
-        Positions(transformer).rotate_queries(torch.zeros(1, 1, 2, 16))
+        Positions(transformer).distances(torch.zeros(1, 1, 2))
+
+
+def test_another_number_of_heads_is_refused(transformer, adapter_with):
+    with pytest.raises(AdapterMismatch, match="3 heads, this one has 2"):
+        attach(transformer, adapter_with(head_placing=(0.8, 0.1, 0.1), video_heads=3))
 
 
 def test_detaching_stops_watching(transformer, adapter_with):
-    attach(transformer, adapter_with(head_placing=(0.8, 0.1, 0.1)))
+    attach(transformer, adapter_with(head_placing=(0.8, 0.1, 0.1), video_heads=2))
     assert transformer.rope._forward_pre_hooks
     detach(transformer)
     assert not transformer.rope._forward_pre_hooks

@@ -37,5 +37,6 @@ def again(_without_compiling) -> list[Take]:
     clips = [make_clip(seed, clip, seconds=2.0, size=128, fps=2.0) for seed, clip in CLOSE_UPS.items()]
     assert all(c.truth["shot"] == "close-up" and len(c.truth["cast"][0]["words"]) > 1 for c in clips)
     return [
-        Take(c.frames, c.sound.astype(np.float32), c.truth["setting"], c.truth["cast"][0]["clothes"]) for c in clips
+        Take(c.frames, c.sound.astype(np.float32), c.truth["setting"], c.truth["cast"][0]["clothes"], c.fps)
+        for c in clips
     ]

@@ -109,7 +109,7 @@ def test_true_renders_pass_every_measure(subjects: list[Subject], again: list[Ta
 
     others = again[1:] + again[:1]
     wrong = measure(
-        [Take(o.frames, o.sound, t.setting, t.clothes) for o, t in zip(others, again, strict=True)], enrolled
+        [Take(o.frames, o.sound, t.setting, t.clothes, t.fps) for o, t in zip(others, again, strict=True)], enrolled
     )
     assert wrong.face_found.right == 3
     assert wrong.face.rank1.right == wrong.setting.right == wrong.clothes.right == 0
