@@ -28,6 +28,8 @@ from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT
 
 _MOMENTS_A_CLIP = 5
+_ADAPTER_RATE = 3.0
+"""The adapter begins by saying nothing and has the farthest to go."""
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.1, 0.1, 0.15, 0.15
 
 
@@ -39,7 +41,12 @@ def main() -> None:
     parts = {n: getattr(pipeline, n) for n in ("text_encoder", "connectors", "transformer")}
     # The adapter first: once attached, its projections are the transformer's too, and the first name counts.
     nano = nn.ModuleDict({"adapter": adapter} | parts).train().requires_grad_(True)
-    optimiser = torch.optim.AdamW(nano.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    # In this order, for that is how a checkpoint counts them.
+    groups = [
+        {"params": list(adapter.parameters()), "rate": _ADAPTER_RATE},
+        {"params": [p for part in parts.values() for p in part.parameters()], "rate": 1.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=0.01)
     ema = Ema(nano, 0.999)
     stage.resume({"nano": nano}, optimiser, ema)
     attach(pipeline.transformer, adapter)
@@ -50,7 +57,7 @@ def main() -> None:
     for progress in stage.steps():
         batch = without(_draw(data, stage, rng), rng)
         for group in optimiser.param_groups:
-            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
+            group["lr"] = group["rate"] * stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
         with stage.mixed():
             # Now and then no identity at all, so that the base stands on its own.
             nobody = rng.uniform() < _NO_ONE

@@ -21,14 +21,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cameo.backbones.nano import PRESETS, NanoConfig
 
-__all__ = ["Ema", "Stage", "load_weights", "sizes"]
+__all__ = ["SIZES", "Ema", "Stage", "load_weights", "sizes"]
 
-_SIZES = "nano.json"
+SIZES = "nano.json"
+"""File in a folder of runs, and of shipped weights, that says of what size nano is."""
 
 
 def sizes(runs: Path) -> NanoConfig:
     """What is trained in a folder of runs: what its ``nano.json`` says; without one, what the package carries."""
-    path = runs / _SIZES
+    path = runs / SIZES
     return NanoConfig.model_validate_json(path.read_text()) if path.exists() else NanoConfig()
 
 
@@ -79,7 +80,7 @@ class Stage:
         Raises:
             SystemExit: something else was begun here.
         """
-        path = Path(self.options.runs) / _SIZES
+        path = Path(self.options.runs) / SIZES
         if size is None:
             return
         if path.exists() and sizes(path.parent) != PRESETS[size]:

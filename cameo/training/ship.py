@@ -24,7 +24,7 @@ from cameo.training.adapter import LORA, RANK, base_adapter
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
 from cameo.training.parts import base, load_average
-from cameo.training.run import Stage
+from cameo.training.run import SIZES, Stage
 
 
 def main() -> None:
@@ -65,6 +65,7 @@ def main() -> None:
         version=version,
     )
     (target / "cameo.json").write_text(defaults.model_dump_json(indent=2) + "\n")
+    (target / SIZES).write_text(config.model_dump_json(indent=1) + "\n")
     _strip_paths(target)
     size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file()) / 2**20
     stage.say(f"{target}: {size:.1f} MiB")

@@ -41,11 +41,11 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     fold_time(vae)
     ema = Ema(vae, 0.998)
-    stage.resume({"vae": vae}, optimiser, ema)
+    resumed = stage.resume({"vae": vae}, optimiser, ema)
     rng = np.random.default_rng([stage.options.seed, stage.step])
     shards = training_people(stage.folder("people"))
     pictures = Pictures.load(shards, stage.device)
-    if stage.step == 0 and has_transform(vae):
+    if not resumed and has_transform(vae):
         begin(vae, pictures, rng)
         vae.to(stage.device)
         ema = Ema(vae, 0.998)

@@ -1,0 +1,87 @@
+"""Begin a run from the weights that the package carries, so that what was learned once is not learned again.
+
+    python -m cameo.training.shipped --runs runs
+    python -m cameo.training.people --runs runs --people 500
+    ...
+    python -m cameo.training.base --runs runs
+
+Every stage that has weights goes on from them, in a folder in which none has begun. Latents keep the statistics they
+were normalised by; optimisers begin anew, and so do people, from their seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from diffusers import LTX2Pipeline
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cameo.backbones.checkpoint import NANO
+from cameo.conditioning.adapter import load_adapter
+from cameo.training.run import SIZES, Stage
+
+__all__ = ["take_up"]
+
+_TEXT = ("text_encoder", "connectors", "transformer")
+
+
+def take_up(weights: Path, runs: Path) -> list[str]:
+    """Put what ``cameo.training.ship`` wrote where the stages look for it.
+
+    Returns:
+        The stages that can go on.
+
+    Raises:
+        SystemExit: something was begun in ``runs`` already, or the weights do not say of what size they are.
+    """
+    if not (weights / SIZES).exists():
+        raise SystemExit(f"{weights} has no {SIZES}: these weights were shipped before runs could begin from them")
+    if (runs / SIZES).exists():
+        raise SystemExit(f"{runs} was begun already: take another --runs")
+    pipeline = LTX2Pipeline.from_pretrained(weights, dtype=torch.float32)
+    nano = {"adapter": load_adapter(weights / "adapter").float()} | {name: getattr(pipeline, name) for name in _TEXT}
+    runs.mkdir(parents=True, exist_ok=True)
+    (runs / SIZES).write_text((weights / SIZES).read_text())
+    stages = {
+        "video_vae": ("vae", pipeline.vae),
+        "audio_vae": ("vae", pipeline.audio_vae),
+        "vocoder": ("vocoder", pipeline.vocoder),
+        "base": ("nano", nn.ModuleDict(nano)),
+    }
+    for stage, (name, model) in stages.items():
+        _write(runs / stage / "checkpoint.safetensors", name, model)
+    figures = {
+        name: {"mean": vae.latents_mean.flatten().tolist(), "std": vae.latents_std.flatten().tolist()}
+        for name, vae in (("video", pipeline.vae), ("audio", pipeline.audio_vae))
+    }
+    (runs / "latents").mkdir(exist_ok=True)
+    (runs / "latents" / "statistics.json").write_text(json.dumps(figures))
+    return list(stages)
+
+
+def _write(path: Path, name: str, model: nn.Module) -> None:
+    learned = {key for key, _ in model.named_parameters()}
+    tensors: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        tensors[f"model/{name}/{key}"] = value.contiguous().clone()
+        if key in learned:
+            tensors[f"ema/{key}"] = value.contiguous().clone()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"step": "0", "minutes": "0"})
+
+
+def main() -> None:
+    stage = Stage.parse("shipped", __doc__, _options)
+    stage.say(f"go on from {stage.options.weights}: {', '.join(take_up(stage.options.weights, stage.options.runs))}")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, default=NANO, help="folder that `ship` wrote")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What the package carries is what was learned, and a run goes on from it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cameo.backbones.nano import NanoConfig, build
+from cameo.synth.clips import vocabulary
+from cameo.training import ship
+from cameo.training.adapter import base_adapter
+from cameo.training.latents import new_adapter
+from cameo.training.parts import base
+from cameo.training.shipped import take_up
+
+SMALL = NanoConfig(
+    encoder_widths=(16, 16, 16, 32),
+    decoder_width=32,
+    decoder_last=16,
+    latent_channels=32,
+    vocoder_width=32,
+    layers=1,
+    text_layers=1,
+)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    runs, pipeline = tmp_path / "runs", build(SMALL, vocabulary(), seed=3)
+    parts = {name: getattr(pipeline, name) for name in ("text_encoder", "connectors", "transformer")}
+    adapter = new_adapter(SMALL)
+    for layer in adapter.video_layers:
+        nn.init.normal_(layer.to_v_id.weight)
+    for stage, name, model in (
+        ("video_vae", "vae", pipeline.vae),
+        ("base", "nano", nn.ModuleDict({"adapter": adapter} | parts)),
+    ):
+        (runs / stage).mkdir(parents=True)
+        tensors = {f"model/{name}/{k}": v.contiguous().clone() for k, v in model.state_dict().items()}
+        save_file(tensors, runs / stage / "checkpoint.safetensors", metadata={"step": "7", "minutes": "1"})
+    (runs / "nano.json").write_text(SMALL.model_dump_json())
+    (runs / "latents").mkdir()
+    figures = {"video": {"mean": [0.5] * 32, "std": [2.0] * 32}, "audio": {"mean": [0.25] * 64, "std": [4.0] * 64}}
+    (runs / "latents" / "statistics.json").write_text(json.dumps(figures))
+    target = tmp_path / "weights"
+    monkeypatch.setattr(sys, "argv", ["ship", "--runs", str(runs), "--to", str(target), "--version", "9"])
+    ship.main()
+    return target
+
+
+def test_a_run_goes_on_from_what_is_shipped(shipped: Path, tmp_path: Path):
+    assert take_up(shipped, tmp_path / "fresh") == ["video_vae", "audio_vae", "vocoder", "base"]
+    before, after = base(tmp_path / "runs"), base(tmp_path / "fresh")
+    for name in ("vae", "text_encoder", "connectors", "transformer"):
+        own, again = getattr(before, name).state_dict(), getattr(after, name).state_dict()
+        assert own.keys() == again.keys()
+        assert all(torch.allclose(own[k].float(), again[k].float(), rtol=2**-7, atol=1e-6) for k in own), name
+    own, again = base_adapter(tmp_path / "runs").state_dict(), base_adapter(tmp_path / "fresh").state_dict()
+    assert all(torch.allclose(own[k], again[k], rtol=2**-7, atol=1e-6) for k in own)
+    assert float(after.vae.latents_std[0]) == 2 and float(after.audio_vae.latents_mean[0]) == 0.25
+
+
+def test_what_was_begun_is_not_written_over(shipped: Path, tmp_path: Path):
+    take_up(shipped, tmp_path / "fresh")
+    with pytest.raises(SystemExit, match="begun already"):
+        take_up(shipped, tmp_path / "fresh")
+
+
+def test_weights_that_do_not_say_their_size_are_refused(shipped: Path, tmp_path: Path):
+    (shipped / "nano.json").unlink()
+    with pytest.raises(SystemExit, match="of what size|before runs could begin"):
+        take_up(shipped, tmp_path / "fresh")
+    assert not (tmp_path / "fresh").exists()
