@@ -74,6 +74,6 @@ def test_what_was_begun_is_not_written_over(shipped: Path, tmp_path: Path):
 
 def test_weights_that_do_not_say_their_size_are_refused(shipped: Path, tmp_path: Path):
     (shipped / "nano.json").unlink()
-    with pytest.raises(SystemExit, match="of what size|before runs could begin"):
+    with pytest.raises(SystemExit, match="before runs could begin"):
         take_up(shipped, tmp_path / "fresh")
     assert not (tmp_path / "fresh").exists()
