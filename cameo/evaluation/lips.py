@@ -79,7 +79,8 @@ def lag(frames: NDArray[np.uint8], sound: NDArray[np.float32], fps: float) -> in
     if mouth is None:
         return None
     voice = loudness(sound, len(frames), fps)
-    found = {shift: _correlation(mouth, voice, shift) for shift in range(-LAGS, LAGS + 1)}
+    most = min(LAGS, len(frames) // 3)
+    found = {shift: _correlation(mouth, voice, shift) for shift in range(-most, most + 1)}
     best = max(found, key=lambda shift: found[shift])
     return best if found[best] > 0 else None
 

@@ -99,7 +99,9 @@ def test_an_untrained_model_is_found_out(rendered: None, untrained: Path, tmp_pa
     assert markdown == table_markdown(report)
     assert "| the right person is nearest, by face | 0/2 (0 %) | 2/2 (100 %) | 0/2 (0 %) |" in markdown
     assert ("these figures flatter" in markdown) == (not report.judge_independent)
-    assert "lip-sync" in markdown
+    assert "| the mouth opens with the voice, ±1 frame | 0/2 (0 %)" in markdown
+    assert "| digits a recogniser hears right |" in markdown and report.digits.of == report.digits_ceiling.of == 4
+    assert "two people in a scene" in markdown
     for name, least in (("likeness.png", 1000), ("scenes.png", 500)):
         picture = cv2.imread(str(out / name))
         assert picture is not None
