@@ -36,9 +36,9 @@ class ObjectServer:
         end = time.monotonic() + 30
         while True:
             try:
-                urlopen(self.url, timeout=1).close()  # noqa: S310
+                urlopen(self.url, timeout=10).close()  # noqa: S310
                 return
-            except URLError:
+            except (URLError, TimeoutError):  # on a machine at work it may accept and be slow to answer
                 if time.monotonic() > end or self._process.poll() is not None:
                     raise
                 time.sleep(0.05)

@@ -134,7 +134,8 @@ def test_null_tokens_reach_the_unconditional_half_only(transformer, trained, fea
 
 @torch.no_grad()
 def test_cached_keys_are_the_recomputed_ones_to_the_bit(transformer, trained, features, run):
-    attach(transformer, trained)
+    # What is learned is attended to by another kernel, which rounds otherwise.
+    attach(transformer, trained.requires_grad_(False))
     with conditioned(transformer, trained(features())):
         first = run(2)
         assert same(run(2), first), "cached"
