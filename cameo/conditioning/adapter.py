@@ -41,8 +41,8 @@ class IdentityProjection(nn.Module):
     def __init__(self, token_dim: int, inner_dim: int, near_heads: int = 0) -> None:
         super().__init__()
         if near_heads:
-            # From cell to neighbourhood: the first head sees half of a thirtieth of the picture's edge, the last a
-            # quarter of it. Half of the weight begins with the right cells.
+            # From cell to neighbourhood: the first head reaches a thirtieth of the picture's edge, the last a quarter.
+            # It begins with a gain at which the first has most of its weight on the query's own cell.
             reach = 0.03 * 2 ** torch.linspace(0, 3, near_heads)
             self.near_gain = nn.Parameter(torch.full((near_heads,), 4.0))
             self.near_log_reach = nn.Parameter(reach.log())
@@ -80,7 +80,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         head_placing: (scale, x, y): how a head crop is laid into a picture of its own size, shrunk by ``scale`` about
             its corner and moved by ``x`` and ``y`` edges, to where a close-up shows the head. Its tokens then belong
             to places in the picture, and each head prefers, by a reach it learns, what lies near a query. None: a
-            crop is read as it was cut, and belongs nowhere.
+            crop is read as it was cut, and belongs nowhere. Not together with ``resample_to``.
         token_dim: width of a token.
         tokens_per_embedding: global tokens made of each embedding.
         depth: layers that mix the tokens; without any, a dense token is no more than a linear map of its latent.
@@ -91,6 +91,9 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         video_heads: and its heads; matters with ``head_placing`` only.
         audio_dim: and of its ``audio_attn2``.
         base_model: the backbone it was trained on; ``base_version`` likewise. Empty strings fit any.
+
+    Raises:
+        AdapterMismatch: both ``head_placing`` and ``resample_to``.
     """
 
     @register_to_config
@@ -140,6 +143,8 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         # How bright a cell of a crop is, is in the size of its token: only mixing needs all of one size.
         self.video_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
         self.audio_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
+        if head_placing is not None and resample_to:
+            raise AdapterMismatch("resampled tokens belong nowhere: give head_placing or resample_to, not both")
         near = 0 if head_placing is None else video_heads
         self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim, near) for _ in range(num_layers))
         self.audio_layers = nn.ModuleList(IdentityProjection(token_dim, audio_dim) for _ in range(num_layers))
@@ -199,7 +204,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         mask = torch.cat([faces_mask, bodies_mask, heads_mask, torsos_mask], dim=1)
         video, video_mask = _mix(tokens, mask, self.video_mixer, self.video_resampler, self.video_norm)
         places = torch.full((*video.shape[:2], 2), torch.nan, device=video.device)
-        if self.config.head_placing is not None and self.video_resampler is None:
+        if self.config.head_placing is not None:
             begin = faces.shape[1] + bodies.shape[1]
             places[:, begin : begin + heads.shape[1]] = _grid(self.config.head_grid, features.head_latents)
         return video, video_mask, places

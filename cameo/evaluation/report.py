@@ -34,7 +34,7 @@ class NanoReport(BaseModel):
         ceiling: the same people rendered a second time: what a perfect generator would score.
         floor: the same prompts and noise with no identity given: what chance would score.
         digits: of two each person is asked to say, those a recogniser hears, each in its place; by chance one in ten.
-        digits_ceiling: likewise of the renderer's own speech.
+        digits_ceiling: likewise of the renderer's own speech, with no other sound around it.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
             render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.

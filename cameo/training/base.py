@@ -22,7 +22,7 @@ from torch import nn
 from cameo.conditioning.attach import attach, conditioned
 from cameo.training.flow import Batch, Dataset, flow_loss
 from cameo.training.latents import new_adapter
-from cameo.training.parts import autoencoders
+from cameo.training.parts import LEARNED_BY_BASE, autoencoders
 from cameo.training.preview import preview
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT
@@ -38,7 +38,7 @@ def main() -> None:
     pipeline, adapter = autoencoders(stage.options.runs), new_adapter(stage.config)
     pipeline.to(stage.device)
     adapter.to(stage.device)
-    parts = {n: getattr(pipeline, n) for n in ("text_encoder", "connectors", "transformer")}
+    parts = {n: getattr(pipeline, n) for n in LEARNED_BY_BASE}
     # The adapter first: once attached, its projections are the transformer's too, and the first name counts.
     nano = nn.ModuleDict({"adapter": adapter} | parts).train().requires_grad_(True)
     # In this order, for that is how a checkpoint counts them.

@@ -167,13 +167,13 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
 
 
 def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:
-    """(N, K, frames, height, width) for the cells of video latents, from landmarks (N, K, T, 5, 2) in pixels."""
-    ratio = (points.shape[2] - 1) // max(frames - 1, 1)
+    """(N, K, frames, height, width) for the cells of the latents of whole clips, from landmarks (N, K, T, 5, 2) in
+    pixels."""
+    ratio = (points.shape[2] - 1) // (frames - 1)
     # The first frame has a latent of its own.
     first, rest = points[:, :, :1], points[:, :, 1 : 1 + (frames - 1) * ratio]
-    per_latent = torch.cat([first, rest.unflatten(2, (frames - 1, ratio)).mean(3)], 2) if frames > 1 else first
-    cell = SIZE / width
-    return face_weight(per_latent / cell - 0.5, height, width)
+    per_latent = torch.cat([first, rest.unflatten(2, (frames - 1, ratio)).mean(3)], 2)
+    return face_weight(per_latent * width / SIZE - 0.5, height, width)
 
 
 def _positions(pipeline: LTX2Pipeline, batch: Batch) -> tuple[Tensor, Tensor]:

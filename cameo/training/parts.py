@@ -15,9 +15,9 @@ from cameo.backbones.nano import build
 from cameo.synth.clips import vocabulary
 from cameo.training.run import load_weights, sizes
 
-__all__ = ["autoencoders", "base", "load_average", "video_autoencoder"]
+__all__ = ["LEARNED_BY_BASE", "autoencoders", "base", "load_average", "video_autoencoder"]
 
-_TEXT = ("text_encoder", "connectors", "transformer")
+LEARNED_BY_BASE = ("text_encoder", "connectors", "transformer")
 
 
 def autoencoders(runs: Path) -> LTX2Pipeline:
@@ -54,7 +54,7 @@ def video_autoencoder(stage: Path) -> AutoencoderKLLTX2Video:
 def base(runs: Path) -> LTX2Pipeline:
     """The same with the trained text side and transformer."""
     pipeline = autoencoders(runs)
-    modules = nn.ModuleDict({name: getattr(pipeline, name) for name in _TEXT})
+    modules = nn.ModuleDict({name: getattr(pipeline, name) for name in LEARNED_BY_BASE})
     load_average(runs / "base" / "checkpoint.safetensors", {"nano": modules}, partial=True)
     return pipeline
 

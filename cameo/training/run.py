@@ -28,7 +28,7 @@ SIZES = "nano.json"
 
 
 def sizes(runs: Path) -> NanoConfig:
-    """What is trained in a folder of runs: what its ``nano.json`` says; without one, what the package carries."""
+    """What is trained in a folder of runs: what its ``nano.json`` says; without one, ``32x8``."""
     path = runs / SIZES
     return NanoConfig.model_validate_json(path.read_text()) if path.exists() else NanoConfig()
 
@@ -117,12 +117,12 @@ class Stage:
     def mixed(self) -> AbstractContextManager[Any]:
         """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower. On a
         CPU attention is written out: the fused one takes twice as long backwards."""
-        cpu, found = self.device.type == "cpu", ExitStack()
+        cpu, contexts = self.device.type == "cpu", ExitStack()
         if not cpu or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-            found.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+            contexts.enter_context(torch.autocast(self.device.type, torch.bfloat16))
         if cpu:
-            found.enter_context(sdpa_kernel(SDPBackend.MATH))
-        return found
+            contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
+        return contexts
 
     def _so_far(self) -> float:
         return self.spent + self.minutes()

@@ -17,16 +17,15 @@ from pathlib import Path
 
 import torch
 from diffusers import LTX2Pipeline
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
+from torch.optim import AdamW
 
 from cameo.backbones.checkpoint import NANO
 from cameo.conditioning.adapter import load_adapter
-from cameo.training.run import SIZES, Stage
+from cameo.training.parts import LEARNED_BY_BASE
+from cameo.training.run import SIZES, Ema, Stage
 
 __all__ = ["take_up"]
-
-_TEXT = ("text_encoder", "connectors", "transformer")
 
 
 def take_up(weights: Path, runs: Path) -> list[str]:
@@ -43,7 +42,9 @@ def take_up(weights: Path, runs: Path) -> list[str]:
     if (runs / SIZES).exists():
         raise SystemExit(f"{runs} was begun already: take another --runs")
     pipeline = LTX2Pipeline.from_pretrained(weights, dtype=torch.float32)
-    nano = {"adapter": load_adapter(weights / "adapter").float()} | {name: getattr(pipeline, name) for name in _TEXT}
+    nano = {"adapter": load_adapter(weights / "adapter").float()} | {
+        name: getattr(pipeline, name) for name in LEARNED_BY_BASE
+    }
     runs.mkdir(parents=True, exist_ok=True)
     (runs / SIZES).write_text((weights / SIZES).read_text())
     stages = {
@@ -52,8 +53,9 @@ def take_up(weights: Path, runs: Path) -> list[str]:
         "vocoder": ("vocoder", pipeline.vocoder),
         "base": ("nano", nn.ModuleDict(nano)),
     }
+    options = argparse.Namespace(runs=runs, seed=0)
     for stage, (name, model) in stages.items():
-        _write(runs / stage / "checkpoint.safetensors", name, model)
+        Stage(stage, options).save({name: model.requires_grad_(True)}, AdamW(model.parameters()), Ema(model))
     figures = {
         name: {"mean": vae.latents_mean.flatten().tolist(), "std": vae.latents_std.flatten().tolist()}
         for name, vae in (("video", pipeline.vae), ("audio", pipeline.audio_vae))
@@ -61,17 +63,6 @@ def take_up(weights: Path, runs: Path) -> list[str]:
     (runs / "latents").mkdir(exist_ok=True)
     (runs / "latents" / "statistics.json").write_text(json.dumps(figures))
     return list(stages)
-
-
-def _write(path: Path, name: str, model: nn.Module) -> None:
-    learned = {key for key, _ in model.named_parameters()}
-    tensors: dict[str, Tensor] = {}
-    for key, value in model.state_dict().items():
-        tensors[f"model/{name}/{key}"] = value.contiguous().clone()
-        if key in learned:
-            tensors[f"ema/{key}"] = value.contiguous().clone()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"step": "0", "minutes": "0"})
 
 
 def main() -> None:

@@ -94,3 +94,8 @@ def test_detaching_stops_watching(transformer, adapter_with):
     assert transformer.rope._forward_pre_hooks
     detach(transformer)
     assert not transformer.rope._forward_pre_hooks
+
+
+def test_tokens_that_are_resampled_belong_nowhere(adapter_with):
+    with pytest.raises(AdapterMismatch, match="not both"):
+        adapter_with(head_placing=(0.8, 0.1, 0.1), resample_to=4)
