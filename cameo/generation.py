@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from cameo.backbones import Backbone, Defaults
-from cameo.conditioning import IdentityTokens, attach, conditioned, features_from_identity, load_lora
+from cameo.conditioning import IdentityFeatures, Presence, features_from_identity, load_lora
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused
 from cameo.script import Script
+from cameo.staging import stage
 from enroll.identity import Identity
 
 __all__ = ["Film", "film", "open_backbone", "unknown_words"]
@@ -49,7 +51,8 @@ def open_backbone(model: str) -> Backbone:
 
     Raises:
         WeightsMissing, BadInput: see ``cameo.backbones.load``.
-        AdapterMismatch: it brings no identity adapter, so that nobody could be recognised in its scenes.
+        AdapterMismatch: it brings no identity adapter, or one that moves nothing, so that nobody could be recognised
+            in its scenes.
     """
     from cameo import backbones
 
@@ -60,7 +63,8 @@ def open_backbone(model: str) -> Backbone:
         )
     if backbone.lora is not None:
         load_lora(backbone.pipeline, backbone.lora, "backbone")
-    attach(backbone.pipeline.transformer, backbone.adapter)
+    prove(backbone.adapter, backbone.pipeline.transformer)
+    backbone.pipeline.attach_identity_adapter(backbone.adapter)
     return backbone
 
 
@@ -73,10 +77,9 @@ def film(
     seconds: float | None,
     identity_scale: float,
     on_step: Callable[[int, int], None],
+    presences: Mapping[str, Presence] | None = None,
 ) -> Film:
     """Generate a scene.
-
-    Several people stand beside each other in the tokens; which of them the picture shows where is left to the model.
 
     Args:
         backbone: from ``open_backbone``.
@@ -87,9 +90,14 @@ def film(
         identity_scale: strength of the likeness, 0 is none.
         on_step: called before the first and after each denoising step with steps done and steps in all; what it
             raises stops the generation.
+        presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
+
+    Raises:
+        CastRefused, InputRefused: see ``cameo.staging``.
     """
     pipeline, defaults = backbone.pipeline, backbone.defaults
     frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
+    staged = stage(script, frames / defaults.frame_rate, presences)
     on_step(0, defaults.steps)
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -98,10 +106,14 @@ def film(
 
     began = time.perf_counter()
     pipeline.set_progress_bar_config(disable=True)
-    with torch.inference_mode(), conditioned(pipeline.transformer, _tokens(backbone, people), identity_scale):
+    pipeline.set_identity_scale(identity_scale)
+    with torch.inference_mode():
+        known = _features(backbone, people)
         conditioned_at = time.perf_counter()
         made = pipeline(
             prompt=script.caption,
+            identities=known,
+            presences=staged,
             height=defaults.height,
             width=defaults.width,
             num_frames=frames,
@@ -139,14 +151,11 @@ def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:
     return tuple(word for word in dict.fromkeys(words) if word not in known)
 
 
-def _tokens(backbone: Backbone, people: Sequence[Identity]) -> IdentityTokens:
+def _features(backbone: Backbone, people: Sequence[Identity]) -> list[IdentityFeatures]:
     adapter = backbone.adapter
     if adapter is None:
         raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
-    with torch.inference_mode():
-        return IdentityTokens.beside(
-            [adapter(features_from_identity(person, backbone.pipeline, adapter.config)) for person in people]
-        )
+    return [features_from_identity(person, backbone.pipeline, adapter.config) for person in people]
 
 
 def _frames(seconds: float, defaults: Defaults, compression: int) -> int:

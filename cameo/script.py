@@ -1,7 +1,8 @@
 """The prompt: who is in it, what they say, where they stand.
 
     parse('@ada on the left says "hello" by the sea')
-    Script(caption='a person on the left says "hello" by the sea', cast=(Role('ada', ('hello',), 'left'),))
+    Script(caption='a person on the left says "hello" by the sea', cast=(Role('ada', ('hello',), 'left'),),
+           turns=(Turn('ada', 'hello'),))
 
 A handle is ``@`` and a letter, then letters, digits, ``_`` or ``-``, 32 characters at most, case ignored. What stands
 in quotes is speech: a handle in it names nobody. ``\\@`` and ``\\"`` are a plain ``@`` and ``"``.
@@ -17,7 +18,7 @@ from typing import Literal
 
 from cameo.errors import PromptInvalid
 
-__all__ = ["MAX_CHARACTERS", "Role", "Script", "Side", "bare", "parse"]
+__all__ = ["MAX_CHARACTERS", "Role", "Script", "Side", "Turn", "bare", "parse"]
 
 Side = Literal["left", "right"]
 
@@ -72,16 +73,26 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One line and who says it."""
+
+    handle: str
+    line: str
+
+
+@dataclass(frozen=True)
 class Script:
     """A prompt, read.
 
     Attributes:
         caption: what the text encoder gets: the prompt with "a person" for the first mention of a handle.
         cast: one role for each handle, in order of first mention; never empty.
+        turns: all lines in the order in which they are said.
     """
 
     caption: str
     cast: tuple[Role, ...]
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,9 @@ def parse(prompt: str) -> Script:
     handles = list(dict.fromkeys(piece.text for piece in pieces if piece.kind == "mention"))
     if not handles:
         raise PromptInvalid("the prompt names nobody", hint='name someone who is enrolled, as in: @ada says "hello"')
-    lines, sides = _lines(pieces), _sides(pieces)
-    return Script(_caption(pieces), tuple(Role(h, tuple(lines.get(h, ())), sides.get(h)) for h in handles))
+    turns, sides = _turns(pieces), _sides(pieces)
+    cast = tuple(Role(h, tuple(turn.line for turn in turns if turn.handle == h), sides.get(h)) for h in handles)
+    return Script(_caption(pieces), cast, turns)
 
 
 def bare(handle: str) -> str:
@@ -177,10 +189,10 @@ def _handle(word: str) -> str:
     return handle
 
 
-def _lines(pieces: list[_Piece]) -> dict[str, list[str]]:
+def _turns(pieces: list[_Piece]) -> tuple[Turn, ...]:
     """A line belongs to whoever speaks before it (``@ada says "…"``, also ``… and then "…"``), else after it
     (``"…", says @ada``)."""
-    lines: dict[str, list[str]] = {}
+    turns: list[Turn] = []
     named = speaker = None
     said = ""
     for index, piece in enumerate(pieces):
@@ -197,9 +209,9 @@ def _lines(pieces: list[_Piece]) -> dict[str, list[str]]:
                 if [p.kind for p in after] == ["text", "mention"] and _SPOKEN_BY.fullmatch(after[0].text):
                     speaker = after[1].text
             if speaker and piece.text:
-                lines.setdefault(speaker, []).append(piece.text)
+                turns.append(Turn(speaker, piece.text))
             said = ""
-    return lines
+    return tuple(turns)
 
 
 def _sides(pieces: list[_Piece]) -> dict[str, Side]:

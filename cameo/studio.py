@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +46,7 @@ from enroll.signature import thumbprint
 
 if TYPE_CHECKING:
     from cameo.backbones import Backbone
+    from cameo.conditioning import Presence
     from cameo.marks import Authority, CastAssertion, Signer
     from enroll.evidence import Capture
     from enroll.findings import Findings
@@ -463,6 +464,7 @@ class Studio:
         seconds: float | None = None,
         model: str = "nano",
         identity_scale: float = 1.0,
+        presences: Mapping[str, Presence] | None = None,
         progress: Progress | None = None,
     ) -> SceneResult:
         """Make a scene with the people the prompt names.
@@ -479,9 +481,11 @@ class Studio:
             seconds: up to 20; None for the model's default.
             model: ``nano``, a folder, or a hub id (see ``cameo.backbones.load``).
             identity_scale: strength of the likeness, 0 to 4.
+            presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
 
         Raises:
             PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
+            CastRefused: more than four people, or two in one region.
             UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired, RuleBroken: refused.
             SignerInvalid: the certificate that scenes are signed with is over.
             WeightsMissing: the model is not on this machine.
@@ -494,6 +498,10 @@ class Studio:
         _require_within("identity scale", identity_scale, 0.0, _STRONGEST)
         _require_within("seed", seed, 0, 2**63 - 1)
         authority = self.signer.authority  # now, and not when all is drawn
+        if presences or len(script.cast) > 1:
+            from cameo.staging import stage
+
+            stage(script, seconds or 1.0, presences)  # refused before anybody is asked
         with ExitStack() as stack:
             leases = [
                 stack.enter_context(self.vault.lease(role.handle, user=user, prompt=prompt)) for role in script.cast
@@ -517,6 +525,7 @@ class Studio:
                 seconds=seconds,
                 identity_scale=identity_scale,
                 on_step=on_step,
+                presences=presences,
             )
             self._require_still_allowed(leases, prompt)
             tell("writing the scene", 0.95)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import diffusers.utils.logging as diffusers_logging
 import torch
 import transformers.utils.logging as transformers_logging
-from diffusers import LTX2Pipeline
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from safetensors import SafetensorError
@@ -21,6 +21,9 @@ from cameo.backbones.defaults import Defaults, read_defaults
 from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.errors import AdapterMismatch
 from enroll.errors import BadInput, WeightsMissing
+
+if TYPE_CHECKING:
+    from cameo.pipeline import CameoLTX2Pipeline
 
 __all__ = ["NANO", "Backbone", "Description", "describe", "load"]
 
@@ -40,7 +43,7 @@ class Backbone:
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
     """
 
-    pipeline: LTX2Pipeline
+    pipeline: CameoLTX2Pipeline
     adapter: IdentityAdapter | None
     name: str
     defaults: Defaults
@@ -95,6 +98,9 @@ def load(
         BadInput: it is no LTX-2 checkpoint, or damaged.
         AdapterMismatch: the adapter beside it was trained on another backbone.
     """
+    # Conditioning reads a backbone's spectrograms, and the pipeline stands on conditioning.
+    from cameo.pipeline import CameoLTX2Pipeline
+
     download = os.environ.get("CAMEO_ALLOW_DOWNLOAD") == "1" if allow_download is None else allow_download
     folder = _folder(model)
     if folder is None and not download:
@@ -104,7 +110,7 @@ def load(
     kind = dtype or (torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16)
     try:
         with _quiet():
-            pipeline = LTX2Pipeline.from_pretrained(
+            pipeline = CameoLTX2Pipeline.from_pretrained(
                 model if folder is None else folder,
                 dtype=kind,
                 use_safetensors=True,
@@ -188,7 +194,9 @@ def _local(model: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _adapter(folder: Path | None, model: str, defaults: Defaults, pipeline: LTX2Pipeline) -> IdentityAdapter | None:
+def _adapter(
+    folder: Path | None, model: str, defaults: Defaults, pipeline: CameoLTX2Pipeline
+) -> IdentityAdapter | None:
     if folder is None or not (folder / "adapter").is_dir():
         return None
     name = model if model == "nano" else None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cameo.cli.options import Command, Out, User
+from cameo.cli.presences import Regions, Speaks, presences_of
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
 
@@ -31,6 +32,8 @@ def generate(
     identity_scale: Annotated[
         float, typer.Option("--identity-scale", min=0, max=4, help="Strength of the likeness.")
     ] = 1.0,
+    region: Regions = None,
+    speaks: Speaks = None,
 ) -> Answer:
     """Make a scene with the people the prompt names."""
     with progress_bar("generate") as progress:
@@ -42,6 +45,7 @@ def generate(
             seconds=seconds,
             model=model,
             identity_scale=identity_scale,
+            presences=presences_of(region, speaks),
             progress=progress,
         )
     shown = [

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import cast
 from weakref import WeakKeyDictionary
 
-import torch
 from diffusers import LTX2VideoTransformer3DModel
 from torch import nn
 
 from cameo.conditioning.adapter import IdentityAdapter, IdentityProjection, check_shape
 from cameo.conditioning.attention import Conditioning, IdentityAttnProcessor, Positions
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.routing import Routing
 from cameo.conditioning.types import IdentityTokens
 
-__all__ = ["attach", "attached", "conditioned", "detach"]
+__all__ = ["attach", "attached", "conditioned", "detach", "nobody"]
 
 _ATTACHED: WeakKeyDictionary[nn.Module, IdentityAdapter] = WeakKeyDictionary()
 _POSITIONS: WeakKeyDictionary[nn.Module, Positions] = WeakKeyDictionary()
@@ -40,8 +40,7 @@ def attach(transformer: LTX2VideoTransformer3DModel, adapter: IdentityAdapter) -
         for attn, projection in ((block.attn2, video), (block.audio_attn2, audio)):
             attn.set_processor(IdentityAttnProcessor(cast(IdentityProjection, projection), attn.get_processor()))
     _ATTACHED[transformer] = adapter
-    if adapter.config.head_placing is not None:
-        _POSITIONS[transformer] = Positions(transformer)
+    _POSITIONS[transformer] = Positions(transformer)
 
 
 def attached(transformer: LTX2VideoTransformer3DModel) -> IdentityAdapter | None:
@@ -68,8 +67,7 @@ def conditioned(
     tokens: IdentityTokens,
     scale: float = 1.0,
     audio_scale: float | None = None,
-    video_mask: torch.Tensor | None = None,
-    audio_mask: torch.Tensor | None = None,
+    routing: Routing | None = None,
 ) -> Iterator[None]:
     """Within the block, the transformer draws and voices the people of ``tokens``; afterwards nobody, also on errors.
 
@@ -81,27 +79,28 @@ def conditioned(
         tokens: one row for each scene of the batch.
         scale: strength of the likeness in the picture; 0 is the base model.
         audio_scale: strength in the sound; None for the same.
-        video_mask: (B or 1, 1, Q, N) bool, which video query (packed latent) sees which token. None: all see all.
-        audio_mask: (B or 1, 1, Q, M) bool, likewise for the sound.
+        routing: who is drawn where and heard when. None: everybody everywhere and always.
 
     Raises:
-        AdapterMismatch: no adapter is attached, or a mask is not for these tokens.
+        AdapterMismatch: no adapter is attached, or the routing is not for these tokens.
     """
     adapter = attached(transformer)
     if adapter is None:
         raise AdapterMismatch("no identity adapter is attached to this transformer", hint="call attach() first")
-    _check_routing("video_mask", video_mask, tokens.video)
-    _check_routing("audio_mask", audio_mask, tokens.audio)
-    null = adapter.null_tokens(len(tokens))
+    if routing is not None:
+        _check_lengths(routing, tokens)
+    null, positions = adapter.null_tokens(len(tokens)), _POSITIONS[transformer]
     video = Conditioning(
         tokens.video,
         tokens.video_mask,
         null.video,
         null.video_mask,
         scale,
-        video_mask,
-        tokens.video_places,
-        _POSITIONS.get(transformer),
+        positions,
+        None if routing is None else routing.video,
+        routing is not None and routing.soft,
+        # An adapter that lays no crops learned nothing about being near.
+        None if adapter.config.head_placing is None else tokens.video_places,
     )
     audio = Conditioning(
         tokens.audio,
@@ -109,8 +108,25 @@ def conditioned(
         null.audio,
         null.audio_mask,
         scale if audio_scale is None else audio_scale,
-        audio_mask,
+        positions,
+        None if routing is None else routing.audio,
+        routing is not None and routing.soft,
     )
+    with _telling(transformer, video, audio):
+        yield
+
+
+@contextmanager
+def nobody(transformer: LTX2VideoTransformer3DModel) -> Iterator[None]:
+    """Within a block of ``conditioned``: passes draw and voice nobody in particular, as the unconditional half does."""
+    block = transformer.transformer_blocks[0]
+    video, audio = (attn.get_processor().conditioning for attn in (block.attn2, block.audio_attn2))
+    with _telling(transformer, video.nobody(), audio.nobody()):
+        yield
+
+
+@contextmanager
+def _telling(transformer: LTX2VideoTransformer3DModel, video: Conditioning, audio: Conditioning) -> Iterator[None]:
     pairs = [
         (attn.get_processor(), conditioning)
         for block in transformer.transformer_blocks
@@ -124,12 +140,8 @@ def conditioned(
             processor.condition(before)
 
 
-def _check_routing(name: str, mask: torch.Tensor | None, tokens: torch.Tensor) -> None:
-    if mask is None:
-        return
-    fits = mask.ndim == 4 and mask.shape[0] in (1, len(tokens)) and mask.shape[1] == 1
-    if not fits or mask.shape[3] != tokens.shape[1] or mask.dtype != torch.bool:
-        raise AdapterMismatch(
-            f"{name} is {mask.dtype} of shape {tuple(mask.shape)}, "
-            f"expected bool of shape ({len(tokens)} or 1, 1, queries, {tokens.shape[1]})"
-        )
+def _check_lengths(routing: Routing, tokens: IdentityTokens) -> None:
+    routed = (sum(routing.video_lengths), sum(routing.audio_lengths))
+    given = (tokens.video.shape[1], tokens.audio.shape[1])
+    if routed != given:
+        raise AdapterMismatch(f"the routing is for {routed} tokens of picture and sound, these are {given}")

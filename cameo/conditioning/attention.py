@@ -7,7 +7,9 @@ gates of 2.3 and 2.5 act on the identity as on everything else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,9 +35,11 @@ class Conditioning:
         null: (n, M, D), for the unconditional rows of a guidance batch.
         null_mask: (n, M) bool.
         scale: strength; 0 is the base model to the bit.
-        routing: (n or 1, 1, Q, N) bool, which query sees which token; None: every query sees every token.
+        positions: where the queries of the running pass are.
+        routing: how much each of them sees of each token, from their positions: (B or 1, Q, N), 0 to 1. None: all of
+            every one.
+        soft: whether ``routing`` gives weights other than 0 and 1.
         places: (n, N, 2), where in the picture each token belongs, see ``IdentityTokens``; None: none of them anywhere.
-        positions: what knows where the queries are, when tokens belong to places.
     """
 
     tokens: torch.Tensor
@@ -43,27 +47,50 @@ class Conditioning:
     null: torch.Tensor
     null_mask: torch.Tensor
     scale: float
-    routing: torch.Tensor | None = None
+    positions: Positions
+    routing: Callable[[Positions], torch.Tensor] | None = None
+    soft: bool = False
     places: torch.Tensor | None = None
-    positions: Positions | None = None
+
+    def nobody(self) -> Conditioning:
+        """What the unconditional rows are told, for all rows."""
+        return Conditioning(self.null, self.null_mask, self.null, self.null_mask, self.scale, self.positions)
 
 
 class Positions:
-    """How far the queries of the pass that is running are from the places that tokens belong to.
+    """Where and when the queries of the pass that is running are.
 
     Cross-attention with text has no positions, and self-attention only relative ones: a query would not know what part
-    of a face it is to draw. The transformer's rotary embedding is given the coordinates of every pass; there they are
+    of a face it is to draw. The transformer's rotary embeddings are given the coordinates of every pass; there they are
     read.
     """
 
     def __init__(self, transformer: LTX2VideoTransformer3DModel) -> None:
         rope = transformer.rope
         self._edges = torch.tensor([rope.base_height, rope.base_width], dtype=torch.float32)
-        self._queries: torch.Tensor | None = None
-        self._watch = rope.register_forward_pre_hook(self._see)
+        self._middles: dict[str, torch.Tensor] = {}
+        self._watches = [
+            rope.register_forward_pre_hook(partial(self._see, "video")),
+            transformer.audio_rope.register_forward_pre_hook(partial(self._see, "audio")),
+        ]
 
     def remove(self) -> None:
-        self._watch.remove()
+        for watch in self._watches:
+            watch.remove()
+
+    @property
+    def video(self) -> torch.Tensor:
+        """(B or 1, 3, Q): seconds, then pixels from the top and from the left.
+
+        Raises:
+            AdapterMismatch: no pass is running.
+        """
+        return self._of("video")
+
+    @property
+    def audio(self) -> torch.Tensor:
+        """(B or 1, 1, T): seconds. Raises as ``video`` does."""
+        return self._of("audio")
 
     def distances(self, places: torch.Tensor) -> torch.Tensor:
         """Squared distances as shares of the picture's edges, (B, Q, N), NaN to tokens that belong nowhere.
@@ -74,28 +101,28 @@ class Positions:
         Raises:
             AdapterMismatch: no pass is running.
         """
-        if self._queries is None:
-            raise AdapterMismatch("this adapter needs positions: run the whole transformer, not one of its blocks")
-        queries = self._queries.to(places.device)
+        queries = (self.video[:, 1:].transpose(1, 2) / self._edges.to(self.video.device)).to(places.device)
         if len(queries) not in (1, len(places)):
             # A guided pass has twice the rows, at the same places.
             queries = queries.repeat(len(places) // len(queries), 1, 1)
         return (queries[:, :, None] - places.float().flip(-1)[:, None]).square().sum(-1)
 
-    def _see(self, rope: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        middles = arguments[0].float().mean(-1)  # (B, 3, Q): time, then height and width in pixels
-        self._queries = middles[:, 1:].transpose(1, 2) / self._edges.to(middles.device)
+    def _of(self, stream: str) -> torch.Tensor:
+        if stream not in self._middles:
+            raise AdapterMismatch("this adapter needs positions: run the whole transformer, not one of its blocks")
+        return self._middles[stream]
+
+    def _see(self, stream: str, rope: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        self._middles[stream] = arguments[0].float().mean(-1)
 
 
 @dataclass(frozen=True, repr=False)
 class _KeysValues:
-    """(B, N, H, d) each; ``mask`` (B, 1, 1 or Q, N) bool or None; ``answered`` (B, Q, 1, 1) bool or None, False for
-    queries to which no token is visible; ``places`` (B, N, 2) or None."""
+    """(B, N, H, d) each; ``mask`` (B, 1, 1, N) bool or None; ``places`` (B, N, 2) or None."""
 
     key: torch.Tensor
     value: torch.Tensor
     mask: torch.Tensor | None
-    answered: torch.Tensor | None
     places: torch.Tensor | None
 
 
@@ -126,6 +153,11 @@ class IdentityAttnProcessor(nn.Module):
     @property
     def to_v_id(self) -> nn.Linear:
         return self.projection.to_v_id
+
+    @property
+    def conditioning(self) -> Conditioning | None:
+        """What is added now."""
+        return self._conditioning
 
     def condition(self, conditioning: Conditioning | None) -> Conditioning | None:
         """Set what is added, or nothing; whatever was computed for the previous one is forgotten. Returns that."""
@@ -193,45 +225,71 @@ class IdentityAttnProcessor(nn.Module):
             if kind not in self._cache:
                 self._cache[kind] = self._keys_values(attn, conditioning, guided, query)
             known = self._cache[kind]
-        mask = known.mask
-        if known.places is not None and conditioning.positions is not None:
+        mask, answered = known.mask, None
+        if conditioning.routing is not None:
+            weights = conditioning.routing(conditioning.positions).to(query.device, query.dtype)
+            mask, answered = _routed(weights, mask, guided, known.key.shape[:2], conditioning.soft)
+        if known.places is not None:
             nearness = self.projection.nearness(conditioning.positions.distances(known.places)).to(query.dtype)
-            mask = nearness if mask is None else nearness.masked_fill(~mask, -torch.inf)
+            mask = nearness if mask is None else _both(mask, nearness)
         out = self._attend(query, known.key, known.value, mask)
-        return out if known.answered is None else out * known.answered
+        return out if answered is None else out * answered
 
     def _keys_values(
         self, attn: LTX2Attention, conditioning: Conditioning, guided: bool, query: torch.Tensor
     ) -> _KeysValues:
-        tokens, mask, routing = conditioning.tokens, conditioning.mask, conditioning.routing
-        if routing is not None:
-            routing = routing.expand(len(tokens), -1, -1, -1)
+        tokens, mask = conditioning.tokens, conditioning.mask
         if guided:
             # diffusers puts the unconditional half first.
             length = max(tokens.shape[1], conditioning.null.shape[1])
             tokens = torch.cat([_pad(conditioning.null, length), _pad(tokens, length)])
             mask = torch.cat([_pad_mask(conditioning.null_mask, length), _pad_mask(mask, length)])
-            if routing is not None:
-                routing = _pad_mask(routing, length)
-                routing = torch.cat([torch.ones_like(routing), routing])
         # Under offloading the weights may be elsewhere until now; the tokens come to where the pass runs.
         tokens, mask = tokens.to(query.device, query.dtype), mask.to(query.device)
         key = attn.norm_k(self.to_k_id(tokens)).unflatten(2, (attn.heads, -1))
         value = self.to_v_id(tokens).unflatten(2, (attn.heads, -1))
         places = None
-        if conditioning.places is not None and conditioning.positions is not None:
+        if conditioning.places is not None:
             places = conditioning.places.to(query.device)
             if guided:
                 places = torch.cat([torch.full_like(places, torch.nan), places])
             places = pad(places, (0, 0, 0, tokens.shape[1] - places.shape[1]), value=torch.nan)
-        visible, answered = mask[:, None, None], None
-        if routing is not None:
-            visible = visible & routing.to(query.device)
-            sees = visible.any(-1, keepdim=True)
-            # A softmax over nothing is undefined: such queries see all and their answer is discarded.
-            visible, answered = visible | ~sees, sees.transpose(1, 2)
         # Without a mask faster backends serve.
-        return _KeysValues(key, value, None if bool(visible.all()) else visible, answered, places)
+        return _KeysValues(key, value, None if bool(mask.all()) else mask[:, None, None], places)
+
+
+def _routed(
+    weights: torch.Tensor, mask: torch.Tensor | None, guided: bool, size: tuple[int, ...], soft: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What attention is given of the weights, and by what its answer is multiplied.
+
+    Args:
+        weights: (B or 1, Q, N).
+        mask: (B, 1, 1, N) bool, or None.
+        guided: the first half of the rows is unconditional: nobody's tokens are routed there.
+        size: (B, N), N padded to the length of the null tokens.
+        soft: the weights are not all 0 or 1.
+
+    Returns:
+        (B, 1, Q, N), bool or what is added to logits; and (B, Q, 1, 1), 0 for queries to which no token is visible.
+    """
+    rows, length = size
+    weights = pad(weights, (0, length - weights.shape[-1]))
+    # Positions come with a row for every row of the pass, or with one for all.
+    weights = weights.expand(rows, -1, -1)
+    if guided:
+        weights = torch.cat([torch.ones_like(weights[: rows // 2]), weights[rows // 2 :]])
+    weights = weights[:, None]
+    if mask is not None:
+        weights = weights * mask
+    answered = weights.amax(-1, keepdim=True)
+    # A softmax over nothing is undefined: such queries see all and their answer is discarded.
+    weights = torch.where(answered > 0, weights, 1.0)
+    return weights.log() if soft else weights > 0, answered.transpose(1, 2)
+
+
+def _both(mask: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask
 
 
 def _pad(tokens: torch.Tensor, length: int) -> torch.Tensor:

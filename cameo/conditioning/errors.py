@@ -3,6 +3,7 @@
 KitError
 ├─ AdapterMismatch     bad_input   adapter, identity and backbone do not belong together
 ├─ AdapterUnreadable   bad_input   a folder or file that holds no adapter or LoRA of ours
+├─ CastRefused         bad_input   people who cannot be in one scene as was asked
 └─ LoraMismatch        bad_input   a LoRA that does not fit, or would load and do nothing
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from enroll.errors import KitError
 
-__all__ = ["AdapterMismatch", "AdapterUnreadable", "LoraMismatch"]
+__all__ = ["AdapterMismatch", "AdapterUnreadable", "CastRefused", "LoraMismatch"]
 
 
 class AdapterMismatch(KitError):
@@ -22,6 +23,13 @@ class AdapterMismatch(KitError):
 
 class AdapterUnreadable(KitError):
     """A folder or file that holds no weights this version reads."""
+
+    code = "bad_input"
+    exit_status = 3
+
+
+class CastRefused(KitError):
+    """Too many people, a region outside the picture, two people in one region, a voice with nothing to say."""
 
     code = "bad_input"
     exit_status = 3

@@ -60,7 +60,6 @@ def features_from_identity(identity: Identity, pipeline: LTX2Pipeline, adapter_c
     torsos = _crops(identity, pipeline, "body", 1, spec)
     speech = _speech(identity.speech, pipeline, spec)
     looks = np.zeros((1, spec.face_dim), np.float32) if face is None else _looks(face, spec.face_views)
-    device = pipeline.vae.device
     return IdentityFeatures(
         face=torch.from_numpy(looks)[None],
         face_mask=torch.full((1, len(looks)), face is not None),
@@ -72,7 +71,7 @@ def features_from_identity(identity: Identity, pipeline: LTX2Pipeline, adapter_c
         body_mask=torch.ones(1, len(torsos), dtype=torch.bool),
         speech_latents=speech[None],
         speech_mask=torch.ones(1, len(speech), dtype=torch.bool),
-    ).to(device)
+    ).to(pipeline._execution_device)
 
 
 @torch.no_grad()
@@ -87,7 +86,8 @@ def encode_crops(pipeline: LTX2Pipeline, pixels: NDArray[np.uint8]) -> torch.Ten
         Float32, shape (N, C, h, w): the posterior's mode, normalised as the pipeline normalises video latents.
     """
     vae = pipeline.vae
-    frames = torch.from_numpy(np.ascontiguousarray(pixels)).to(vae.device, vae.dtype) / 127.5 - 1.0
+    # Under offloading the VAE itself is elsewhere until it is called.
+    frames = torch.from_numpy(np.ascontiguousarray(pixels)).to(pipeline._execution_device, vae.dtype) / 127.5 - 1.0
     latents = vae.encode(frames.permute(0, 3, 1, 2)[:, :, None]).latent_dist.mode()
     # The pipeline's own function, underscore or not: a second version of it could drift.
     latents = pipeline._normalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
@@ -112,7 +112,7 @@ def encode_speech(
     sound = torchaudio.functional.resample(torch.as_tensor(samples), sample_rate, vae.config.sample_rate)
     mel = log_mel(sound, vae.config.sample_rate, vae.config.mel_bins, vae.config.mel_hop_length)
     mel = mel if mel.ndim == 4 else mel[None]
-    latents = pipeline._pack_audio_latents(vae.encode(mel.to(vae.device, vae.dtype)).latent_dist.mode())
+    latents = pipeline._pack_audio_latents(vae.encode(mel.to(pipeline._execution_device, vae.dtype)).latent_dist.mode())
     return pipeline._normalize_audio_latents(latents, vae.latents_mean, vae.latents_std).float()
 
 

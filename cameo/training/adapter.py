@@ -48,7 +48,7 @@ def main() -> None:
     learned = nn.ModuleDict({"adapter": adapter, "lora": lora})
     optimiser = torch.optim.AdamW(learned.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=0.01)
     ema = Ema(learned, 0.999)
-    stage.resume({"learned": learned}, optimiser, ema)
+    stage.resume({"learned": learned}, [optimiser], ema)
     attach(pipeline.transformer, adapter)
     rng = np.random.default_rng([stage.options.seed, stage.step, 8])
     data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
@@ -73,9 +73,9 @@ def main() -> None:
         if stage.step % 50 == 49:
             stage.log(video=video_error, audio=audio_error)
         if stage.step % 500 == 499:
-            stage.save({"learned": learned}, optimiser, ema)
+            stage.save({"learned": learned}, [optimiser], ema)
             preview(stage, pipeline, adapter, ema.averaged(learned))
-    stage.save({"learned": learned}, optimiser, ema)
+    stage.save({"learned": learned}, [optimiser], ema)
     preview(stage, pipeline, adapter, ema.averaged(learned))
 
 

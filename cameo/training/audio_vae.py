@@ -26,7 +26,7 @@ def main() -> None:
     vae = build(stage.config, ["a"], seed=stage.options.seed).audio_vae.to(stage.device).train()
     optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=1e-4)
     ema = Ema(vae, 0.998)
-    stage.resume({"vae": vae}, optimiser, ema)
+    stage.resume({"vae": vae}, [optimiser], ema)
     pool = sounds(stage)
     running = 0.0
     for progress in stage.steps():
@@ -47,8 +47,8 @@ def main() -> None:
         if stage.step % 20 == 19:
             stage.log(error=running)
         if stage.step % 400 == 399:
-            stage.save({"vae": vae}, optimiser, ema)
-    stage.save({"vae": vae}, optimiser, ema)
+            stage.save({"vae": vae}, [optimiser], ema)
+    stage.save({"vae": vae}, [optimiser], ema)
 
 
 def spectral_error(drawn: Tensor, mel: Tensor) -> Tensor:

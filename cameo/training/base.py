@@ -20,16 +20,15 @@ import torch
 from torch import nn
 
 from cameo.conditioning.attach import attach, conditioned
-from cameo.training.flow import Batch, Dataset, flow_loss
+from cameo.training.flow import Batch, Dataset, compile_blocks, flow_loss
 from cameo.training.latents import new_adapter
+from cameo.training.optimisers import generator_optimisers, set_rate
 from cameo.training.parts import LEARNED_BY_BASE, autoencoders
 from cameo.training.preview import preview
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT
 
 _MOMENTS_A_CLIP = 5
-_ADAPTER_RATE = 3.0
-"""The adapter begins by saying nothing and has the farthest to go."""
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.1, 0.1, 0.15, 0.15
 
 
@@ -41,42 +40,39 @@ def main() -> None:
     parts = {n: getattr(pipeline, n) for n in LEARNED_BY_BASE}
     # The adapter first: once attached, its projections are the transformer's too, and the first name counts.
     nano = nn.ModuleDict({"adapter": adapter} | parts).train().requires_grad_(True)
-    # In this order, for that is how a checkpoint counts them.
-    groups = [
-        {"params": list(adapter.parameters()), "rate": _ADAPTER_RATE},
-        {"params": [p for part in parts.values() for p in part.parameters()], "rate": 1.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=stage.options.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    optimisers = generator_optimisers(nano, pipeline.transformer, stage.options.lr)
     ema = Ema(nano, 0.999)
-    stage.resume({"nano": nano}, optimiser, ema)
+    stage.resume({"nano": nano}, optimisers, ema)
     attach(pipeline.transformer, adapter)
-    rng = np.random.default_rng([stage.options.seed, stage.step])
+    if stage.options.compile:
+        compile_blocks(pipeline.transformer)
+    begun, rng = stage.step, np.random.default_rng([stage.options.seed, stage.step])
     data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     video_error = audio_error = 1.0
     for progress in stage.steps():
         batch = without(_draw(data, stage, rng), rng)
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
+        set_rate(optimisers, stage.options.lr * min(1.0, (stage.step - begun + 1) / 100) * (1.02 - progress) ** 0.6)
         with stage.mixed():
             # Now and then no identity at all, so that the base stands on its own.
             nobody = rng.uniform() < _NO_ONE
             who = nullcontext() if nobody else conditioned(pipeline.transformer, adapter(batch.people))
             with who:
                 video, audio = flow_loss(pipeline, batch, rng)
-        optimiser.zero_grad(set_to_none=True)
+        nano.zero_grad(set_to_none=True)
         (video + audio).backward()
         torch.nn.utils.clip_grad_norm_(nano.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         ema.update(nano)
         video_error += (video.item() - video_error) * 0.02
         audio_error += (audio.item() - audio_error) * 0.02
         if stage.step % 50 == 49:
             stage.log(video=video_error, audio=audio_error)
         if stage.step % 500 == 499:
-            stage.save({"nano": nano}, optimiser, ema)
+            stage.save({"nano": nano}, optimisers, ema)
             preview(stage, pipeline, adapter, ema.averaged(nano))
-    stage.save({"nano": nano}, optimiser, ema)
+    stage.save({"nano": nano}, optimisers, ema)
     preview(stage, pipeline, adapter, ema.averaged(nano))
 
 
@@ -109,6 +105,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16, help="clips a step")
     parser.add_argument("--moments", type=float, default=0.0, help="share of steps on moments instead of clips")
+    parser.add_argument("--compile", action="store_true", help="minutes of compiling, then steps a third quicker")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main() -> None:
     judging = torch.optim.AdamW(judge.parameters(), lr=stage.options.lr, betas=(0.5, 0.99))
     ema = Ema(vae.decoder, 0.998)
     parts = {"decoder": vae.decoder, "judge": judge}
-    stage.resume(parts, drawing, ema)
+    stage.resume(parts, [drawing], ema)
     rng = np.random.default_rng([stage.options.seed, stage.step, 2])
     shards = training_people(stage.folder("people"))
     pictures = Pictures.load(shards, stage.device)
@@ -81,9 +81,9 @@ def main() -> None:
         if stage.step % 100 == 99:
             stage.log(loss=running, psnr=psnr(drawn, frames))
         if stage.step % 1000 == 999:
-            stage.save(parts, drawing, ema)
+            stage.save(parts, [drawing], ema)
             sample(stage, vae, ema.averaged(vae.decoder), shards)
-    stage.save(parts, drawing, ema)
+    stage.save(parts, [drawing], ema)
     sample(stage, vae, ema.averaged(vae.decoder), shards)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import LTX2Pipeline
+from diffusers import LTX2Pipeline, LTX2VideoTransformer3DModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -20,7 +20,7 @@ from cameo.synth.clips import caption
 from cameo.training.people import SIZE
 from cameo.training.pictures import face_weight
 
-__all__ = ["Batch", "Dataset", "flow_loss", "prompt_states"]
+__all__ = ["Batch", "Dataset", "compile_blocks", "flow_loss", "prompt_states"]
 
 FRAME_RATE = 12.5
 _NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
@@ -164,6 +164,14 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
         (weight * error).mean() / weight.mean(),
         functional.mse_loss(audio_velocity.float(), audio_noise - audio) * _AUDIO_WEIGHT,
     )
+
+
+def compile_blocks(transformer: LTX2VideoTransformer3DModel) -> None:
+    """Compile the transformer's blocks, which share one program, for every shape that training shows them: clips and
+    moments, with one crop of a head to all of them, with somebody or nobody."""
+    torch._dynamo.config.recompile_limit = 64
+    for block in transformer.transformer_blocks:
+        block.compile(dynamic=False)
 
 
 def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:

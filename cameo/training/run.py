@@ -6,7 +6,7 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -143,11 +143,14 @@ class Stage:
             yield self.progress()
             self.step += 1
 
-    def save(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> None:
-        """Write a checkpoint: weights, the optimiser's moments, the running average. Safetensors throughout."""
+    def save(
+        self, models: Mapping[str, nn.Module], optimisers: Sequence[torch.optim.Optimizer], ema: Ema | None = None
+    ) -> None:
+        """Write a checkpoint: weights, the optimisers' moments, the running average. Safetensors throughout."""
         tensors = {f"model/{n}/{k}": v for n, m in models.items() for k, v in _weights(m).items()}
-        for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+        for number, optimiser in enumerate(optimisers):
+            for index, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{number}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
         if ema is not None:
             tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
         meta = {
@@ -161,7 +164,9 @@ class Stage:
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial, metadata=meta)
         partial.replace(self.folder() / "checkpoint.safetensors")
 
-    def resume(self, models: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, ema: Ema | None = None) -> bool:
+    def resume(
+        self, models: Mapping[str, nn.Module], optimisers: Sequence[torch.optim.Optimizer], ema: Ema | None = None
+    ) -> bool:
         """Take up the last checkpoint, where there is one."""
         path = self.folder() / "checkpoint.safetensors"
         if not path.exists():
@@ -169,12 +174,13 @@ class Stage:
         tensors = load_file(path)
         for name, model in models.items():
             load_weights(model, _below(tensors, f"model/{name}/"))
-        moments: dict[int, dict[str, Any]] = {}
-        for key, value in _below(tensors, "optimiser/").items():
-            index, name = key.split("/")
-            moments.setdefault(int(index), {})[name] = value
-        if moments:
-            optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+        for number, optimiser in enumerate(optimisers):
+            moments: dict[int, dict[str, Any]] = {}
+            for key, value in _below(tensors, f"optimiser/{number}/").items():
+                index, name = key.split("/")
+                moments.setdefault(int(index), {})[name] = value
+            if moments:
+                optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
         if ema is not None:
             ema.average = {k: v.to(self.device) for k, v in _below(tensors, "ema/").items()}
         with path.open("rb") as file:

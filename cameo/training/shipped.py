@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 from diffusers import LTX2Pipeline
 from torch import nn
-from torch.optim import AdamW
 
 from cameo.backbones.checkpoint import NANO
 from cameo.conditioning.adapter import load_adapter
@@ -55,7 +54,7 @@ def take_up(weights: Path, runs: Path) -> list[str]:
     }
     options = argparse.Namespace(runs=runs, seed=0)
     for stage, (name, model) in stages.items():
-        Stage(stage, options).save({name: model.requires_grad_(True)}, AdamW(model.parameters()), Ema(model))
+        Stage(stage, options).save({name: model.requires_grad_(True)}, [], Ema(model))
     figures = {
         name: {"mean": vae.latents_mean.flatten().tolist(), "std": vae.latents_std.flatten().tolist()}
         for name, vae in (("video", pipeline.vae), ("audio", pipeline.audio_vae))

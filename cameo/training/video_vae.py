@@ -41,7 +41,7 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     fold_time(vae)
     ema = Ema(vae, 0.998)
-    resumed = stage.resume({"vae": vae}, optimiser, ema)
+    resumed = stage.resume({"vae": vae}, [optimiser], ema)
     rng = np.random.default_rng([stage.options.seed, stage.step])
     shards = training_people(stage.folder("people"))
     pictures = Pictures.load(shards, stage.device)
@@ -68,9 +68,9 @@ def main() -> None:
         if stage.step % 100 == 99:
             stage.log(loss=running, psnr=psnr(drawn.float(), frames))
         if stage.step % 1000 == 999:
-            stage.save({"vae": vae}, optimiser, ema)
+            stage.save({"vae": vae}, [optimiser], ema)
             sample(stage, vae, ema.averaged(vae), shards)
-    stage.save({"vae": vae}, optimiser, ema)
+    stage.save({"vae": vae}, [optimiser], ema)
     sample(stage, vae, ema.averaged(vae), shards)
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     vocoder = build(stage.config, ["a"], seed=stage.options.seed).vocoder.to(stage.device).train()
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vocoder, 0.998)
-    stage.resume({"vocoder": vocoder}, optimiser, ema)
+    stage.resume({"vocoder": vocoder}, [optimiser], ema)
     pool = sounds(stage, salt=7)
     running = 0.0
     for progress in stage.steps():
@@ -49,8 +49,8 @@ def main() -> None:
         if stage.step % 50 == 49:
             stage.log(distance=running)
         if stage.step % 400 == 399:
-            stage.save({"vocoder": vocoder}, optimiser, ema)
-    stage.save({"vocoder": vocoder}, optimiser, ema)
+            stage.save({"vocoder": vocoder}, [optimiser], ema)
+    stage.save({"vocoder": vocoder}, [optimiser], ema)
 
 
 def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:

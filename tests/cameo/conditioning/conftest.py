@@ -1,4 +1,4 @@
-"""Tiny real models of both generations of LTX-2, and people made of noise."""
+"""Tiny real models of all generations of LTX-2, and people made of noise."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ GENERATIONS = {
         "use_prompt_embeddings": False,
     },
 }
+GENERATIONS["2.5"] = GENERATIONS["2.3"] | {"ff_bias": False, "use_keyframes_abs_pos_embedding": True}
 TINY = NanoConfig(
     latent_channels=32,
     encoder_widths=(16, 16, 16, 32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cameo.conditioning import AdapterMismatch, IdentityTokens, attach, attached, conditioned, detach
+from cameo.conditioning import AdapterMismatch, attach, attached, conditioned, detach
 
 
 def same(a, b) -> bool:
@@ -182,56 +182,6 @@ def test_gradient_checkpointing_gives_the_same_gradient(transformer, trained, fe
         gradients.append(weight.grad.clone())
     assert gradients[0].abs().sum() > 0
     assert torch.allclose(*gradients, atol=1e-6)
-
-
-@torch.no_grad()
-def test_routing_shows_each_query_its_own_person(transformer, trained, features, run):
-    attach(transformer, trained)
-    a, b = trained(features(seed=3)), trained(features(seed=4))
-    both = IdentityTokens.beside([a, b])
-    n, m = a.video.shape[1], a.audio.shape[1]
-    video = torch.zeros(1, 1, 12, 2 * n, dtype=torch.bool)
-    audio = torch.zeros(1, 1, 9, 2 * m, dtype=torch.bool)
-    video[..., :n], audio[..., :m] = True, True
-    with conditioned(transformer, a):
-        alone = run(1)
-    with conditioned(transformer, both, video_mask=video, audio_mask=audio):
-        assert near(run(1), alone), "b is hidden from everyone"
-    nobody = torch.zeros_like(video), torch.zeros_like(audio)
-    with conditioned(transformer, both, video_mask=nobody[0], audio_mask=nobody[1]):
-        hidden = run(1)
-        assert all(out.isfinite().all() for out in run(2)), "guided"
-    detach(transformer)
-    assert near(hidden, run(1)), "everyone is hidden: the base model"
-
-
-@pytest.mark.parametrize("placing", [None], indirect=True)
-@torch.no_grad()
-def test_routing_is_by_query(transformer, trained, features):
-    attach(transformer, trained)
-    attn = transformer.transformer_blocks[0].attn2
-    tokens = trained(features())
-    mask = torch.zeros(1, 1, 7, tokens.video.shape[1], dtype=torch.bool)
-    mask[:, :, :3] = True
-    hidden, text = torch.randn(1, 7, 32), torch.randn(1, 4, 32)
-    base = attn(hidden, encoder_hidden_states=text)
-    with conditioned(transformer, tokens):
-        full = attn(hidden, encoder_hidden_states=text)
-    with conditioned(transformer, tokens, video_mask=mask):
-        routed = attn(hidden, encoder_hidden_states=text)
-    assert torch.allclose(routed[:, :3], full[:, :3], atol=1e-6)
-    assert torch.equal(routed[:, 3:], base[:, 3:])
-
-
-@pytest.mark.parametrize("shape", [(1, 12, 3), (2, 1, 12, 3), (1, 1, 12, 3)])
-def test_a_routing_mask_of_another_shape_is_refused(transformer, trained, features, shape):
-    attach(transformer, trained)
-    mask = torch.ones(shape, dtype=torch.bool)
-    with (
-        pytest.raises(AdapterMismatch, match="video_mask"),
-        conditioned(transformer, trained(features()), video_mask=mask),
-    ):
-        pass
 
 
 @torch.no_grad()

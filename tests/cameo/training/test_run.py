@@ -53,11 +53,11 @@ def test_a_resumed_run_goes_on_as_if_never_stopped(tmp_path: Path):
     learn(half, half_optimiser, half_ema, range(3))
     first = stage(tmp_path)
     first.step = 3
-    first.save({"toy": half}, half_optimiser, half_ema)
+    first.save({"toy": half}, [half_optimiser], half_ema)
 
     again, again_optimiser, again_ema = fresh()
     second = stage(tmp_path)
-    assert second.resume({"toy": again}, again_optimiser, again_ema)
+    assert second.resume({"toy": again}, [again_optimiser], again_ema)
     assert second.step == 3
     learn(again, again_optimiser, again_ema, range(3, 6))
 
@@ -67,7 +67,7 @@ def test_a_resumed_run_goes_on_as_if_never_stopped(tmp_path: Path):
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path: Path):
     model, optimiser, ema = fresh()
-    assert not stage(tmp_path).resume({"toy": model}, optimiser, ema)
+    assert not stage(tmp_path).resume({"toy": model}, [optimiser], ema)
 
 
 def test_averaged_weights_are_there_within_the_block_only():

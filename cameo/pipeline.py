@@ -1,0 +1,306 @@
+"""diffusers' LTX-2 pipelines with people in them.
+
+    pipeline = CameoLTX2Pipeline.from_pretrained("Lightricks/LTX-2", dtype=torch.bfloat16)
+    pipeline.load_identity_adapter("folder/of/an/adapter")
+    pipeline.set_identity_scale(0.9, audio_scale=1.0)
+    scene = pipeline('a person says "hello" by the sea', identities=[identity])
+    pipeline.unload_identity_adapter()
+
+Everything else is what diffusers makes of it: offloading, ``torch.compile``, attention backends, LoRA, guidance,
+callbacks. Without ``identities`` a call computes what the stock pipeline computes, to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import LTX2InContextPipeline, LTX2Pipeline
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from cameo.conditioning.adapter import IdentityAdapter, load_adapter
+from cameo.conditioning.attach import attach, attached, conditioned, detach
+from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable, CastRefused
+from cameo.conditioning.features import features_from_identity
+from cameo.conditioning.guidance import identity_guided
+from cameo.conditioning.proof import prove
+from cameo.conditioning.routing import Presence, Routing, check_cast
+from cameo.conditioning.types import IdentityFeatures, IdentityTokens
+from enroll.identity import Identity
+
+__all__ = ["CameoLTX2InContextPipeline", "CameoLTX2Pipeline", "IdentityMixin"]
+
+_ADAPTER_FILES = ("config.json", "*.safetensors")
+_QUOTES = ('"', "“", "”")
+
+
+class IdentityMixin:
+    """What a diffusers LTX-2 pipeline gains. Mixed in ahead of the stock class."""
+
+    transformer: Any
+    config: Any
+
+    _identity_scale: float = 1.0
+    _audio_identity_scale: float = 1.0
+
+    def load_identity_adapter(
+        self,
+        source: str | Path,
+        *,
+        subfolder: str | None = None,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        base_model: str | None = None,
+        base_version: str | None = None,
+    ) -> None:
+        """Load an adapter, prove that all of it works, and attach it in place of any other. Safetensors only.
+
+        Args:
+            source: a folder that ``IdentityAdapter.save_pretrained`` wrote, or a hub id.
+            subfolder: of ``source``.
+            revision: of the hub's repository; pin it.
+            local_files_only: nothing is downloaded.
+            base_model: what this pipeline is, as adapters name it; None for where it was loaded from.
+            base_version: and its version; None: not compared.
+
+        Raises:
+            AdapterUnreadable: it is not there, damaged, incomplete, holds numbers that are none, or is no safetensors.
+            AdapterMismatch: it is for another base model, version or shape, or part of it moves nothing. Then the
+                pipeline is as it was, a former adapter included.
+        """
+        folder = _folder(source, revision, local_files_only)
+        adapter = load_adapter(folder if subfolder is None else folder / subfolder, transformer=self.transformer)
+        self._check_base(adapter, base_model, base_version)
+        adapter.to(self.transformer.device, self.transformer.dtype)
+        prove(adapter, self.transformer)
+        self.attach_identity_adapter(adapter)
+
+    def attach_identity_adapter(self, adapter: IdentityAdapter) -> None:
+        """The same for an adapter that is in memory already, unproven: an untrained one moves nothing.
+
+        Raises:
+            AdapterMismatch: it was made for a transformer of another shape.
+        """
+        attach(self.transformer, adapter)
+        self.set_identity_scale(1.0)
+
+    @property
+    def identity_adapter(self) -> IdentityAdapter | None:
+        """The adapter that is loaded, if one is."""
+        return attached(self.transformer)
+
+    def set_identity_scale(self, scale: float, audio_scale: float | None = None) -> None:
+        """How strong the likeness is, from the next call on.
+
+        Args:
+            scale: in the picture; 0 is the base model to the bit, 1 as trained.
+            audio_scale: in the sound; None for the same.
+        """
+        self._identity_scale = scale
+        self._audio_identity_scale = scale if audio_scale is None else audio_scale
+
+    def unload_identity_adapter(self) -> None:
+        """Take the adapter off: the transformer's own processors are back. Nothing happens without one."""
+        detach(self.transformer)
+
+    def identity_tokens(self, people: Sequence[Identity | IdentityFeatures]) -> list[IdentityTokens]:
+        """What the adapter tells of each person; biometric, and only in memory.
+
+        Raises:
+            AdapterMismatch: no adapter is loaded, or a person was enrolled in other spaces than it reads.
+        """
+        adapter = self.identity_adapter
+        if adapter is None:
+            raise AdapterMismatch(
+                "no identity adapter is loaded", hint="call load_identity_adapter() before giving identities"
+            )
+        with torch.inference_mode():
+            return [
+                adapter(
+                    person
+                    if isinstance(person, IdentityFeatures)
+                    else features_from_identity(person, self, adapter.config)  # type: ignore[arg-type]
+                )
+                for person in people
+            ]
+
+    def __call__(
+        self,
+        *arguments: Any,
+        identities: Sequence[Identity | IdentityFeatures] = (),
+        presences: Sequence[Presence] | None = None,
+        identity_guidance_scale: float = 1.0,
+        audio_identity_guidance_scale: float | None = None,
+        **named: Any,
+    ) -> Any:
+        """The stock pipeline's call, with people.
+
+        Args:
+            arguments: of the stock pipeline, likewise ``named``.
+            identities: who is in the scene, at most four; the same people in every scene of a batch. As enrolled, or as
+                the adapter's features.
+            presences: where each of them may be drawn and when heard, in the same order. None: everywhere and always.
+            identity_guidance_scale: above 1 the likeness is pushed beyond what the model makes of it by itself, apart
+                from ``guidance_scale``; costs a pass more a step where it is not 1.
+            audio_identity_guidance_scale: likewise the voice; None for the same.
+
+        Returns:
+            As the stock pipeline.
+
+        Raises:
+            CastRefused: too many people, two in one region, a time to speak without a line in the prompt.
+            AdapterMismatch: no adapter is loaded, or it does not read what is known of these people.
+        """
+        stock = super().__call__  # type: ignore[misc]
+        if not identities:
+            return stock(*arguments, **named)
+        prompt = arguments[0] if arguments else named.get("prompt")
+        placed = _checked(identities, presences, prompt)
+        people, placed = _in_any_order(self.identity_tokens(identities), placed)
+        if placed is not None:
+            people = [_laid(one, presence) for one, presence in zip(people, placed, strict=True)]
+        scenes = _scenes(prompt, named)
+        tokens = _repeated(IdentityTokens.beside(people), scenes)
+        routing = None if placed is None else self._routing(placed, people, named)
+        with ExitStack() as stack:
+            stack.enter_context(
+                conditioned(self.transformer, tokens, self._identity_scale, self._audio_identity_scale, routing)
+            )
+            stack.enter_context(
+                identity_guided(self.transformer, scenes, identity_guidance_scale, audio_identity_guidance_scale)
+            )
+            return stock(*arguments, **named)
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+        """As diffusers does, and so that its own pipeline opens the folder. The adapter, which is no part of the base,
+        is written to ``adapter/`` in it."""
+        adapter = self.identity_adapter
+        detach(self.transformer)
+        try:
+            super().save_pretrained(save_directory, **options)  # type: ignore[misc]
+        finally:
+            if adapter is not None:
+                attach(self.transformer, adapter)
+        if adapter is not None:
+            adapter.save_pretrained(Path(save_directory) / "adapter")
+        index = Path(save_directory) / "model_index.json"
+        stated = json.loads(index.read_text()) | {"_class_name": _stock(type(self)).__name__}
+        index.write_text(json.dumps(stated, indent=2) + "\n")
+
+    def _routing(
+        self, presences: Sequence[Presence], people: Sequence[IdentityTokens], named: dict[str, Any]
+    ) -> Routing:
+        # What the stock pipelines make a scene of when nothing is said.
+        height, width = named.get("height") or 512, named.get("width") or 768
+        return Routing(
+            presences, [one.video.shape[1] for one in people], [one.audio.shape[1] for one in people], height, width
+        )
+
+    def _check_base(self, adapter: IdentityAdapter, base_model: str | None, base_version: str | None) -> None:
+        wants, version = adapter.config.base_model, adapter.config.base_version
+        here = base_model if base_model is not None else str(self.config.get("_name_or_path") or "")
+        if wants and wants not in (here, Path(here).name):
+            raise AdapterMismatch(
+                f"the adapter was trained on {wants!r}, this pipeline was loaded from {here!r}",
+                hint=f"use the adapter that was trained on this backbone, or say base_model={wants!r} if this is it",
+            )
+        if version and base_version and version != base_version:
+            raise AdapterMismatch(
+                f"the adapter was trained on version {version!r} of {wants!r}, this is version {base_version!r}",
+                hint="use the adapter that was trained on this backbone",
+            )
+
+
+class CameoLTX2Pipeline(IdentityMixin, LTX2Pipeline):
+    """``diffusers.LTX2Pipeline`` (LTX-2, 2.3, 2.5, and nano) with people in it."""
+
+
+class CameoLTX2InContextPipeline(IdentityMixin, LTX2InContextPipeline):
+    """``diffusers.LTX2InContextPipeline`` with people in it: reference clips and pictures, and identities, in one
+    call."""
+
+
+def _stock(kind: type) -> type:
+    return next(base for base in kind.__mro__ if base.__module__.startswith("diffusers."))
+
+
+def _folder(source: str | Path, revision: str | None, local_files_only: bool) -> Path:
+    if Path(source).is_dir():
+        return Path(source)
+    try:
+        return Path(
+            snapshot_download(
+                str(source),
+                revision=revision,
+                allow_patterns=[f"**/{name}" for name in _ADAPTER_FILES] + list(_ADAPTER_FILES),
+                local_files_only=local_files_only,
+            )
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise AdapterUnreadable(
+            f"there is no identity adapter at {str(source)!r}", hint="give the folder of one, or a hub id"
+        ) from error
+
+
+def _checked(identities: Sequence[Any], presences: Sequence[Presence] | None, prompt: Any) -> Sequence[Presence] | None:
+    if presences is None:
+        check_cast([Presence()] * len(identities))
+        return None
+    if len(presences) != len(identities):
+        raise CastRefused(f"{len(identities)} people and {len(presences)} presences", hint="give one for each person")
+    check_cast(presences)
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt or ())
+    silent = bool(prompts) and not any(quote in one for one in prompts for quote in _QUOTES)
+    if silent and any(presence.speaks for presence in presences):
+        raise CastRefused(
+            "somebody has a time to speak, but the prompt has no line",
+            hint='write a line in quotes: says "hello"',
+        )
+    return presences
+
+
+def _in_any_order(
+    people: Sequence[IdentityTokens], presences: Sequence[Presence] | None
+) -> tuple[list[IdentityTokens], list[Presence] | None]:
+    """Sums of floats depend on their order; the scene must not depend on who is named first."""
+
+    def key(number: int) -> bytes:
+        one = people[number]
+        return b"".join(t.float().cpu().numpy().tobytes() for t in (one.video, one.audio))
+
+    order = sorted(range(len(people)), key=key)
+    return [people[n] for n in order], None if presences is None else [presences[n] for n in order]
+
+
+def _laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
+    """Crops that belong to places in the picture belong to places in their owner's region, where it is at first."""
+    if not presence.path:
+        return tokens
+    box = presence.path[0][1]
+    corner = tokens.video_places.new_tensor([box.left, box.top])
+    size = tokens.video_places.new_tensor([box.right - box.left, box.bottom - box.top])
+    return replace(tokens, video_places=corner + tokens.video_places * size)
+
+
+def _scenes(prompt: Any, named: dict[str, Any]) -> int:
+    if isinstance(prompt, str):
+        count = 1
+    elif prompt is not None:
+        count = len(prompt)
+    else:
+        count = len(named["prompt_embeds"])
+    return count * int(named.get("num_videos_per_prompt") or 1)
+
+
+def _repeated(tokens: IdentityTokens, scenes: int) -> IdentityTokens:
+    if scenes == 1:
+        return tokens
+    return IdentityTokens(
+        **{name: getattr(tokens, name).repeat_interleave(scenes, 0) for name in IdentityTokens.__dataclass_fields__}
+    )

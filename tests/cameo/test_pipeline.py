@@ -1,0 +1,377 @@
+"""diffusers' pipelines with people in them: what must be equal to the bit, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import LTX2InContextPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import cameo
+from cameo import CameoLTX2InContextPipeline, CameoLTX2Pipeline
+from cameo.backbones.nano import NanoConfig, build
+from cameo.conditioning import (
+    AdapterMismatch,
+    AdapterUnreadable,
+    CastRefused,
+    IdentityAdapter,
+    IdentityFeatures,
+    Presence,
+    add_lora,
+    dump_lora,
+    load_lora,
+    unload_lora,
+)
+
+TINY = NanoConfig(
+    latent_channels=32,
+    encoder_widths=(16, 16, 16, 32),
+    decoder_width=32,
+    decoder_last=16,
+    audio_channels=1,
+    vocoder_width=32,
+    layers=2,
+    video_heads=1,
+    audio_heads=1,
+    text_width=32,
+    text_layers=1,
+)
+LEFT, RIGHT = Presence.at(0, 0, 0.5, 1), Presence.at(0.5, 0, 1, 1)
+
+
+def adapter(**changes: object) -> IdentityAdapter:
+    torch.manual_seed(2)
+    sizes = {
+        "face_dim": 12,
+        "body_dim": 10,
+        "voice_dim": 14,
+        "video_latent_channels": 32,
+        "head_grid": 2,
+        "audio_latent_dim": 16,
+        "token_dim": 32,
+        "heads": 2,
+        "num_layers": 2,
+        "video_dim": 64,
+        "video_heads": 1,
+        "audio_dim": 32,
+    }
+    made = IdentityAdapter(**(sizes | changes)).eval()
+    for layer in (*made.video_layers, *made.audio_layers):
+        torch.nn.init.normal_(layer.to_v_id.weight)
+    return made
+
+
+def somebody(seed: int) -> IdentityFeatures:
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(1, *shape, generator=generator)
+
+    def known(count: int) -> torch.Tensor:
+        return torch.ones(1, count, dtype=torch.bool)
+
+    return IdentityFeatures(
+        face=noise(3, 12),
+        face_mask=known(3),
+        body=noise(10),
+        voice=noise(14),
+        head_latents=noise(2, 32, 2, 2),
+        head_mask=known(2),
+        body_latents=noise(1, 32, 2, 2),
+        body_mask=known(1),
+        speech_latents=noise(5, 16),
+        speech_mask=known(5),
+    )
+
+
+ADA, BO = somebody(3), somebody(4)
+
+
+@pytest.fixture
+def stock() -> LTX2Pipeline:
+    pipeline = build(TINY, ["a", "person", "waves", "says"], seed=0)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def pipeline(stock) -> CameoLTX2Pipeline:
+    made = CameoLTX2Pipeline(**stock.components)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    adapter(base_model="tiny", base_version="1").save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+@pytest.fixture
+def ready(pipeline, folder) -> CameoLTX2Pipeline:
+    pipeline.load_identity_adapter(folder, base_model="tiny", base_version="1")
+    return pipeline
+
+
+def scene(pipeline, prompt="a person waves", **named) -> tuple[np.ndarray, np.ndarray]:
+    out = pipeline(
+        prompt,
+        **{
+            "height": 64,
+            "width": 64,
+            "num_frames": 9,
+            "frame_rate": 12.5,
+            "num_inference_steps": 2,
+            "guidance_scale": 3.0,
+            "stg_scale": 0.0,
+            "modality_scale": 1.0,
+            "audio_modality_scale": 1.0,
+            "spatio_temporal_guidance_blocks": [1],
+            "max_sequence_length": 8,
+            "generator": torch.Generator().manual_seed(0),
+            "output_type": "np",
+        }
+        | named,
+    )
+    return np.asarray(out.frames), out.audio.float().numpy()
+
+
+def same(a, b) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def near(a, b) -> bool:
+    return all(np.allclose(x, y, atol=1e-3) for x, y in zip(a, b, strict=True))
+
+
+def test_it_is_importable_from_the_package():
+    assert issubclass(cameo.CameoLTX2Pipeline, LTX2Pipeline)
+    assert issubclass(cameo.CameoLTX2InContextPipeline, LTX2InContextPipeline)
+
+
+def test_without_people_it_is_the_stock_pipeline_to_the_bit(stock, pipeline, folder):
+    base = scene(stock)
+    processors = [block.attn2.get_processor() for block in pipeline.transformer.transformer_blocks]
+    assert same(scene(pipeline), base)
+    pipeline.load_identity_adapter(folder, base_model="tiny")
+    assert same(scene(pipeline), base), "loaded, nobody asked for"
+    assert not same(scene(pipeline, identities=[ADA]), base)
+    assert same(scene(pipeline), base), "nobody stays"
+    pipeline.set_identity_scale(0.0)
+    assert same(scene(pipeline, identities=[ADA]), base), "scale 0"
+    pipeline.unload_identity_adapter()
+    assert same(scene(pipeline), base), "unloaded"
+    assert [block.attn2.get_processor() for block in pipeline.transformer.transformer_blocks] == processors
+
+
+def test_picture_and_sound_have_scales_of_their_own(ready):
+    ready.set_identity_scale(0.0, audio_scale=1.0)
+    base, with_voice = scene(ready), scene(ready, identities=[ADA])
+    assert not np.array_equal(base[1], with_voice[1])
+
+
+def test_all_passes_of_guidance_know_the_person(ready):
+    """STG and modality isolation add passes over the conditional half alone."""
+    named = {"stg_scale": 1.0, "modality_scale": 2.0, "audio_modality_scale": 2.0}
+    assert not same(scene(ready, identities=[ADA], **named), scene(ready, **named))
+
+
+def test_the_order_of_people_does_not_matter(ready):
+    assert same(scene(ready, identities=[ADA, BO]), scene(ready, identities=[BO, ADA]))
+    one = scene(ready, identities=[ADA, BO], presences=[LEFT, RIGHT])
+    assert same(one, scene(ready, identities=[BO, ADA], presences=[RIGHT, LEFT]))
+    assert not same(one, scene(ready, identities=[ADA, BO], presences=[RIGHT, LEFT]))
+
+
+def test_every_scene_of_a_batch_has_the_same_people(ready):
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    alone = scene(ready, identities=[ADA], presences=[LEFT])
+    two = scene(ready, ["a person waves"] * 2, identities=[ADA], presences=[LEFT], generator=generators)
+    for number in range(2):
+        assert np.allclose(two[0][number], alone[0][0], atol=1e-3)
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    again = scene(ready, num_videos_per_prompt=2, identities=[ADA], presences=[LEFT], generator=generators)
+    assert np.allclose(again[0], two[0], atol=1e-3)
+
+
+def test_identity_has_a_guidance_of_its_own(ready):
+    plain = scene(ready, identities=[ADA])
+    assert same(plain, scene(ready, identities=[ADA], identity_guidance_scale=1.0))
+    pushed = scene(ready, identities=[ADA], identity_guidance_scale=2.0)
+    assert not same(plain, pushed)
+    held = scene(ready, identities=[ADA], identity_guidance_scale=1.0, audio_identity_guidance_scale=2.0)
+    assert not np.array_equal(held[1], plain[1])
+
+
+def test_lora_callbacks_and_backends_still_work(ready, stock):
+    lora = build(TINY, ["a", "person", "waves", "says"], seed=0)
+    for parameter in add_lora(lora.transformer, rank=2):
+        torch.nn.init.normal_(parameter)
+    plain = scene(ready, identities=[ADA])
+    load_lora(ready, dump_lora(lora.transformer))
+    steps = []
+    tuned = scene(
+        ready, identities=[ADA], callback_on_step_end=lambda p, step, t, tensors: steps.append(step) or tensors
+    )
+    assert steps == [0, 1] and not same(tuned, plain)
+    unload_lora(ready)
+    assert same(scene(ready, identities=[ADA]), plain)
+    ready.transformer.set_attention_backend("native")
+    assert same(scene(ready, identities=[ADA]), plain)
+
+
+def test_offloading_finds_its_way(ready):
+    plain = scene(ready, identities=[ADA])
+    ready.enable_model_cpu_offload(device="cpu")
+    assert same(scene(ready, identities=[ADA]), plain)
+
+
+def test_what_is_saved_is_opened_by_diffusers_and_the_adapter_lies_beside_it(ready, tmp_path):
+    base, plain = scene(ready), scene(ready, identities=[ADA])
+    ready.save_pretrained(tmp_path / "saved")
+    assert same(scene(ready, identities=[ADA]), plain), "still there after saving"
+    stock = LTX2Pipeline.from_pretrained(tmp_path / "saved")
+    stock.set_progress_bar_config(disable=True)
+    # Weights that were loaded lie elsewhere in memory, and other kernels serve them.
+    assert near(scene(stock), base)
+    ours = CameoLTX2Pipeline.from_pretrained(tmp_path / "saved")
+    ours.set_progress_bar_config(disable=True)
+    ours.load_identity_adapter(tmp_path / "saved", subfolder="adapter", base_model="tiny")
+    assert near(scene(ours, identities=[ADA]), plain)
+
+
+def test_references_in_context_and_identities_in_one_call(stock, folder):
+    pipeline = CameoLTX2InContextPipeline(**{name: part for name, part in stock.components.items() if part is not None})
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_identity_adapter(folder, base_model="tiny")
+    reference = LTX2ReferenceCondition(
+        frames=[Image.new("RGB", (64, 64), (30 * n, 90, 200)) for n in range(9)], strength=1.0
+    )
+    scenes = [
+        scene(pipeline, **named)
+        for named in (
+            {},
+            {"reference_conditions": [reference]},
+            {"identities": [ADA], "presences": [LEFT]},
+            {"identities": [ADA], "presences": [LEFT], "reference_conditions": [reference]},
+        )
+    ]
+    assert all(np.isfinite(frames).all() for frames, _ in scenes)
+    assert not any(same(a, b) for n, a in enumerate(scenes) for b in scenes[:n])
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ({"identities": [ADA] * 5}, "5 people"),
+        ({"identities": [ADA, BO], "presences": [LEFT, LEFT]}, "one region"),
+        ({"identities": [ADA, BO], "presences": [LEFT]}, "2 people and 1 presences"),
+        ({"identities": [ADA], "presences": [Presence(speaks=((0.0, 0.5),))]}, "no line"),
+    ],
+)
+def test_people_who_cannot_be_in_one_scene_are_refused(ready, named, reason):
+    with pytest.raises(CastRefused, match=reason):
+        scene(ready, **named)
+    assert same(scene(ready), scene(ready)), "nothing stays"
+
+
+def test_people_without_an_adapter_are_refused(pipeline):
+    with pytest.raises(AdapterMismatch, match="no identity adapter is loaded"):
+        scene(pipeline, identities=[ADA])
+
+
+def test_an_interrupted_call_leaves_nobody(ready):
+    base = scene(ready)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scene(ready, identities=[ADA], identity_guidance_scale=2.0, callback_on_step_end=stop)
+    assert same(scene(ready), base)
+
+
+def spoil(folder, change) -> None:
+    path = folder / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "reason"),
+    [
+        (lambda t: t.pop("crop.weight"), AdapterUnreadable, "lacks 1"),
+        (lambda t: t.update(extra=torch.zeros(1)), AdapterUnreadable, "1 too many"),
+        (lambda t: t["crop.weight"].fill_(torch.nan), AdapterUnreadable, "numbers that are none"),
+        (lambda t: t["video_layers.1.to_v_id.weight"].zero_(), AdapterMismatch, "move nothing"),
+        (lambda t: t.update({"crop.weight": torch.zeros(3, 3)}), AdapterUnreadable, "cannot be read"),
+    ],
+    ids=["missing", "too many", "nan", "dead", "shape"],
+)
+def test_a_spoilt_adapter_is_refused_and_the_former_one_stays(ready, folder, change, error, reason):
+    plain = scene(ready, identities=[ADA])
+    spoil(folder, change)
+    with pytest.raises(error, match=reason):
+        ready.load_identity_adapter(folder, base_model="tiny")
+    assert same(scene(ready, identities=[ADA]), plain)
+
+
+def test_a_truncated_adapter_is_refused(pipeline, folder):
+    path = folder / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(AdapterUnreadable, match="cannot be read"):
+        pipeline.load_identity_adapter(folder, base_model="tiny")
+    assert pipeline.identity_adapter is None
+
+
+def test_a_pickle_is_never_opened(pipeline, folder):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was opened",))
+
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save(Trap(), folder / "diffusion_pytorch_model.bin")
+    with pytest.raises(AdapterUnreadable):
+        pipeline.load_identity_adapter(folder, base_model="tiny")
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ({"base_model": "another"}, "trained on 'tiny', this pipeline was loaded from 'another'"),
+        ({}, "trained on 'tiny'"),
+        ({"base_model": "tiny", "base_version": "2"}, "version '1' of 'tiny', this is version '2'"),
+    ],
+)
+def test_an_adapter_for_another_base_is_refused(pipeline, folder, named, reason):
+    with pytest.raises(AdapterMismatch, match=reason):
+        pipeline.load_identity_adapter(folder, **named)
+    assert pipeline.identity_adapter is None
+
+
+def test_an_adapter_for_another_shape_is_refused(pipeline, folder):
+    config = json.loads((folder / "config.json").read_text())
+    adapter(num_layers=3).save_pretrained(folder)
+    assert config["num_layers"] == 2
+    with pytest.raises(AdapterMismatch, match="blocks, video, audio"):
+        pipeline.load_identity_adapter(folder)
+
+
+def test_people_of_another_space_are_refused(ready):
+    from dataclasses import replace
+
+    with pytest.raises(AdapterMismatch, match="face embedding"):
+        scene(ready, identities=[replace(ADA, face=torch.zeros(1, 3, 7))])
+
+
+def test_where_there_is_no_adapter_it_says_so(pipeline, tmp_path):
+    with pytest.raises(AdapterUnreadable, match="no identity adapter at"):
+        pipeline.load_identity_adapter(str(tmp_path / "nothing"), local_files_only=True)
+    with pytest.raises(AdapterUnreadable, match="no identity adapter at"):
+        pipeline.load_identity_adapter("nobody/nothing", local_files_only=True)

@@ -1,0 +1,76 @@
+"""Every weight learns, once, and the matrices by Muon."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon
+
+from cameo.backbones.nano import NanoConfig, build
+from cameo.training.latents import new_adapter
+from cameo.training.optimisers import generator_optimisers, set_rate
+
+TINY = NanoConfig(
+    latent_channels=32,
+    encoder_widths=(16, 16, 16, 32),
+    decoder_width=32,
+    decoder_last=16,
+    audio_channels=1,
+    vocoder_width=32,
+    layers=2,
+    video_heads=1,
+    audio_heads=1,
+    text_width=32,
+    text_layers=1,
+)
+
+
+def parts() -> tuple[nn.ModuleDict, nn.Module]:
+    pipeline = build(TINY, ["a", "person"], seed=0)
+    modules = {name: getattr(pipeline, name) for name in ("text_encoder", "connectors", "transformer")}
+    return nn.ModuleDict({"adapter": new_adapter(TINY)} | modules).requires_grad_(True), pipeline.transformer
+
+
+def test_every_weight_is_in_one_group():
+    nano, transformer = parts()
+    held = [
+        id(p) for one in generator_optimisers(nano, transformer, 1e-3) for g in one.param_groups for p in g["params"]
+    ]
+    assert len(held) == len(set(held)) and set(held) == {id(p) for p in nano.parameters()}
+
+
+def test_matrices_inside_learn_by_muon_and_what_goes_in_and_out_does_not():
+    nano, transformer = parts()
+    muon, adamw = generator_optimisers(nano, transformer, 1e-3)
+    assert isinstance(muon, Muon) and isinstance(adamw, AdamW)
+    inside = {id(p) for group in muon.param_groups for p in group["params"]}
+    block = transformer.transformer_blocks[0]
+    assert id(block.ff.net[2].weight) in inside and id(block.attn1.to_q.weight) in inside
+    assert id(nano["adapter"].crop.weight) in inside
+    for outside in (transformer.proj_in.weight, transformer.proj_out.weight, nano["adapter"].kind.weight):
+        assert id(outside) not in inside
+    assert all(p.ndim == 2 for group in muon.param_groups for p in group["params"])
+
+
+def test_the_adapter_learns_three_times_as_fast():
+    nano, transformer = parts()
+    optimisers = generator_optimisers(nano, transformer, 1e-3)
+    set_rate(optimisers, 1e-4)
+    rates = {
+        id(p): group["lr"] for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]
+    }
+    assert all(rates[id(p)] == pytest.approx(3e-4) for p in nano["adapter"].parameters())
+    assert all(rates[id(p)] == pytest.approx(1e-4) for p in transformer.parameters())
+
+
+def test_a_step_of_muon_turns_by_no_more_than_its_rate():
+    """Updates of orthogonal form, scaled to the size AdamW's have: root mean square 0.2 of the rate."""
+    nano, transformer = parts()
+    muon, _ = generator_optimisers(nano, transformer, 1e-2)
+    weight = transformer.transformer_blocks[0].ff.net[2].weight
+    before = weight.detach().clone()
+    weight.grad = torch.randn_like(weight)
+    muon.step()
+    moved = (weight.detach() - before * (1 - 1e-2 * 0.01)).square().mean().sqrt()
+    assert 0.7 < float(moved) / (0.2 * 1e-2) < 1.3
