@@ -24,6 +24,7 @@
        │  ├─ StatusListRolledBack  status_list_rolled_back
        │  ├─ StatusListNotInForce  status_list_not_in_force
        │  └─ UnknownHandle      unknown_handle
+       ├─ ModelTooLarge        model_too_large           5   a model that does not fit into this machine
        └─ StoreError                                      6   the vault cannot be relied on, or cannot take more
           ├─ StoreDamaged       store_damaged
           ├─ StoreFull          store_full
@@ -46,6 +47,7 @@ __all__ = [
     "GrantInvalid",
     "HandleTaken",
     "InputRefused",
+    "ModelTooLarge",
     "NotPermitted",
     "PackageInvalid",
     "PermissionDenied",
@@ -191,6 +193,13 @@ class UnknownHandle(NotPermitted):
     """Nobody was ever enrolled under this handle here."""
 
     code = "unknown_handle"
+
+
+class ModelTooLarge(CameoError):
+    """A model that does not fit into the memory of this machine, in no way of running it."""
+
+    code = "model_too_large"
+    exit_status = 5
 
 
 class StoreError(CameoError):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import LTX2Pipeline
 from numpy.typing import NDArray
 
 from cameo.backbones import Backbone, Defaults
@@ -21,7 +22,7 @@ from cameo.script import Script
 from cameo.staging import stage
 from enroll.identity import Identity
 
-__all__ = ["Film", "film", "open_backbone", "unknown_words"]
+__all__ = ["Film", "film", "guidance", "open_backbone", "unknown_words"]
 
 # Spatio-temporal guidance perturbs this block of LTX-2; a transformer without it is run with plain guidance.
 _STG_BLOCK = 28
@@ -50,7 +51,7 @@ def open_backbone(model: str) -> Backbone:
     """Load a backbone with what it brings: its adapter attached, its LoRA active.
 
     Raises:
-        WeightsMissing, BadInput: see ``cameo.backbones.load``.
+        WeightsMissing, BadInput, ModelTooLarge: see ``cameo.backbones.load``.
         AdapterMismatch: it brings no identity adapter, or one that moves nothing, so that nobody could be recognised
             in its scenes.
     """
@@ -65,6 +66,7 @@ def open_backbone(model: str) -> Backbone:
         load_lora(backbone.pipeline, backbone.lora, "backbone")
     prove(backbone.adapter, backbone.pipeline.transformer)
     backbone.pipeline.attach_identity_adapter(backbone.adapter)
+    backbones.settle(backbone)
     return backbone
 
 
@@ -123,7 +125,7 @@ def film(
             generator=torch.Generator("cpu").manual_seed(seed),
             output_type="np",
             callback_on_step_end=after_step,
-            **_guidance(backbone),
+            **guidance(pipeline, defaults.guidance_scale),
         )
     drawn = np.asarray(made.frames[0])
     if not np.isfinite(drawn).all():
@@ -163,9 +165,10 @@ def _frames(seconds: float, defaults: Defaults, compression: int) -> int:
     return compression * max(1, round((seconds * defaults.frame_rate - 1) / compression)) + 1
 
 
-def _guidance(backbone: Backbone) -> dict[str, Any]:
-    scale = backbone.defaults.guidance_scale
-    if len(backbone.pipeline.transformer.transformer_blocks) > _STG_BLOCK:
+def guidance(pipeline: LTX2Pipeline, scale: float) -> dict[str, Any]:
+    """How a pipeline is guided, as words of its call. diffusers' defaults are for transformers of LTX-2's size: with
+    nano's, which knows neither perturbed nor isolated passes, they blur what is drawn."""
+    if len(pipeline.transformer.transformer_blocks) > _STG_BLOCK:
         return {"guidance_scale": scale}
     return {
         "guidance_scale": scale,

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from diffusers import LTX2InContextPipeline, LTX2Pipeline
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError, HTTPError
 
 from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.attach import attach, attached, conditioned, detach
@@ -242,7 +242,7 @@ def _folder(source: str | Path, revision: str | None, local_files_only: bool) ->
                 local_files_only=local_files_only,
             )
         )
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HFValidationError, HTTPError, OSError) as error:
         raise AdapterUnreadable(
             f"there is no identity adapter at {str(source)!r}", hint="give the folder of one, or a hub id"
         ) from error

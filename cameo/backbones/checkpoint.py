@@ -20,12 +20,14 @@ from safetensors import SafetensorError
 from cameo.backbones.defaults import Defaults, read_defaults
 from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.errors import ModelTooLarge
 from enroll.errors import BadInput, WeightsMissing
 
 if TYPE_CHECKING:
+    from cameo.backbones.preflight import Offload
     from cameo.pipeline import CameoLTX2Pipeline
 
-__all__ = ["NANO", "Backbone", "Description", "describe", "load"]
+__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "settle"]
 
 NANO = Path(__file__).resolve().parents[1] / "nano" / "weights"
 """The embedded checkpoint."""
@@ -36,11 +38,13 @@ class Backbone:
     """A generator, ready to run.
 
     Attributes:
-        pipeline: on its device.
+        pipeline: on its device, or on the CPU until ``settle`` when it is to be offloaded.
         adapter: the identity adapter that came with it, not yet attached; None when it brings none.
         name: ``nano``, or the folder or hub id asked for.
         defaults: what a scene is made with when nothing is said.
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
+        device: where it is to run; None for the CPU.
+        offload: how, see ``cameo.backbones.preflight``.
     """
 
     pipeline: CameoLTX2Pipeline
@@ -48,6 +52,8 @@ class Backbone:
     name: str
     defaults: Defaults
     lora: Path | None = None
+    device: torch.device | None = None
+    offload: Offload = "none"
 
     def __repr__(self) -> str:
         return f"Backbone({self.name!r}, adapter={self.adapter is not None}, lora={self.lora is not None})"
@@ -97,16 +103,18 @@ def load(
         WeightsMissing: it is not on this machine and may not be downloaded.
         BadInput: it is no LTX-2 checkpoint, or damaged.
         AdapterMismatch: the adapter beside it was trained on another backbone.
+        ModelTooLarge: it does not fit into the memory of this machine, in no way of running it.
     """
     # Conditioning reads a backbone's spectrograms, and the pipeline stands on conditioning.
     from cameo.pipeline import CameoLTX2Pipeline
 
     download = os.environ.get("CAMEO_ALLOW_DOWNLOAD") == "1" if allow_download is None else allow_download
-    folder = _folder(model)
+    folder = folder_of(model)
     if folder is None and not download:
         raise WeightsMissing(f"model {model!r} is not on this machine", hint=_how_to_get(model))
     defaults = read_defaults(folder) if folder is not None else None
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    offload = _fitting(model, place)
     kind = dtype or (torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16)
     try:
         with _quiet():
@@ -121,22 +129,35 @@ def load(
         raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
     except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
-    pipeline.to(place)
+    if offload == "none":
+        pipeline.to(place)
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
     return Backbone(
         pipeline=pipeline,
-        adapter=adapter.to(place, kind) if adapter is not None else None,
+        adapter=adapter.to(pipeline.transformer.device, kind) if adapter is not None else None,
         name=model,
         defaults=defaults,
         lora=folder / "lora" if folder is not None and (folder / "lora").is_dir() else None,
+        device=place,
+        offload=offload,
     )
+
+
+def settle(backbone: Backbone) -> None:
+    """Let a pipeline that does not fit as a whole come to its device by parts, now that all is attached to it."""
+    device = backbone.device or torch.device("cpu")
+    if backbone.offload == "model":
+        backbone.pipeline.enable_model_cpu_offload(device=device)
+    elif backbone.offload == "group":
+        # The next layer is fetched while this one computes.
+        backbone.pipeline.enable_group_offload(device, offload_type="leaf_level", use_stream=device.type == "cuda")
 
 
 def describe(model: str = "nano") -> Description:
     """What is on this machine of ``model``, read from its small files; no weights are loaded."""
     try:
-        folder = _folder(model)
+        folder = folder_of(model)
     except BadInput:
         folder = None
     if folder is None:
@@ -160,7 +181,21 @@ def describe(model: str = "nano") -> Description:
     )
 
 
-def _folder(model: str) -> Path | None:
+def _fitting(model: str, place: torch.device) -> Offload:
+    from cameo.backbones.preflight import gigabytes, preflight
+
+    found = preflight(model, place)
+    if found.offload is None:
+        raise ModelTooLarge(
+            f"model {model!r} needs {gigabytes(found.weights)} for its weights and about "
+            f"{gigabytes(found.working)} to work; {gigabytes(found.free)} are free on {found.device}, "
+            f"{gigabytes(found.ram)} in main memory",
+            hint=f"`cameo doctor --model {model}` shows what would fit; nano fits anywhere",
+        )
+    return found.offload
+
+
+def folder_of(model: str) -> Path | None:
     """Where the checkpoint lies on this machine; None when it does not.
 
     Raises:

@@ -87,8 +87,15 @@ def synth(
     )
 
 
-def doctor() -> Answer:
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="M", help="Look at one generator instead: nano, a folder, or a hub id."),
+    ] = None,
+) -> Answer:
     """What is on this machine: encoders, models, codecs, keys; and what each may be used for."""
+    if model is not None:
+        return _generator(model)
     from cameo.checkup import checkup
 
     report = checkup()
@@ -138,6 +145,52 @@ def doctor() -> Answer:
         else 0
         if all(report["codecs"].values())
         else 5,
+    )
+
+
+_RUNS = {
+    "none": "as it is, all of it on the device",
+    "model": "one part at a time on the device, the rest waits in main memory (slower)",
+    "group": "one layer at a time on the device, the rest waits in main memory (much slower)",
+    None: "it does not fit, in no way of running it",
+}
+
+
+def _generator(model: str) -> Answer:
+    from cameo.backbones.preflight import gigabytes, preflight
+
+    found = preflight(model)
+    parts = Table("part", Column("parameters", justify="right"), Column("weights", justify="right"), box=None)
+    for part in found.parts:
+        count = "" if part.parameters is None else f"{part.parameters / 1e6:,.1f} M"
+        parts.add_row(part.name, count, gigabytes(part.bytes))
+    here = plain(found.where) if found.where else "not on this machine; "
+    if found.where is None:
+        asked = "the hub does not answer" if found.download is None else f"{gigabytes(found.download)} to download"
+        here += f"{asked}; hf download {plain(model)}"
+    frames, height, width = found.scene
+    needs = f"{gigabytes(found.weights)} for weights, about {gigabytes(found.working)} for {frames} frames of "
+    device = f"{plain(found.device)}, {gigabytes(found.free)} free"
+    if found.device != "cpu":
+        device += f"; main memory, {gigabytes(found.ram)} free"
+    licence = " ".join(filter(None, (plain(found.licence.name) or "none stated:", "—", found.licence.says)))
+    known = bool(found.parts)
+    return Answer(
+        found.as_json(),
+        (
+            f"model    {plain(model)}: {here}",
+            f"licence  {licence}",
+            *((f"         {found.licence.url}",) if found.licence.url else ()),
+            *(
+                (f"reads    {', '.join(found.adapter) or 'nobody: it brings no identity adapter'}",)
+                if found.where
+                else ()
+            ),
+            *((f"memory   {needs}{width}×{height}",) if known else ()),
+            f"device   {device}",
+            *((f"runs     {_RUNS[found.offload]}", "", parts) if known else ()),
+        ),
+        0 if found.where is not None and found.offload is not None else 5,
     )
 
 

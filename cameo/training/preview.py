@@ -11,6 +11,7 @@ from diffusers import LTX2Pipeline
 
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.attach import conditioned
+from cameo.generation import guidance
 from cameo.training.flow import FRAME_RATE, Dataset
 from cameo.training.run import Stage
 from cameo.training.shards import HELD_OUT
@@ -45,10 +46,10 @@ def preview(
                         num_frames=25,
                         frame_rate=FRAME_RATE,
                         num_inference_steps=10,
-                        guidance_scale=2.0,
                         max_sequence_length=pipeline.tokenizer.model_max_length,
                         generator=torch.Generator("cpu").manual_seed(number),
                         output_type="np",
+                        **guidance(pipeline, 2.0),
                     )
                 row.append(np.hstack(scene.frames[0][[0, 12, 24]]))
             rows.append(np.hstack(row))
