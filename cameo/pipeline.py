@@ -27,9 +27,10 @@ from huggingface_hub.errors import HFValidationError, HTTPError
 from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.attach import attach, attached, conditioned, detach
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable, CastRefused
-from cameo.conditioning.features import features_from_identity
+from cameo.conditioning.features import encode_speech, features_from_identity
 from cameo.conditioning.guidance import identity_guided
 from cameo.conditioning.proof import prove
+from cameo.conditioning.reference import led_in
 from cameo.conditioning.routing import Presence, Routing, check_cast
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
@@ -37,6 +38,9 @@ from enroll.identity import Identity
 __all__ = ["CameoLTX2InContextPipeline", "CameoLTX2Pipeline", "IdentityMixin"]
 
 _ADAPTER_FILES = ("config.json", "*.safetensors")
+_LEAD_IN = 5.0
+"""Seconds of reference speech: what ID-LoRAs were trained on."""
+
 _QUOTES = ('"', "“", "”")
 
 
@@ -135,6 +139,7 @@ class IdentityMixin:
         *arguments: Any,
         identities: Sequence[Identity | IdentityFeatures] = (),
         presences: Sequence[Presence] | None = None,
+        voice_reference: int | None = None,
         identity_guidance_scale: float = 1.0,
         audio_identity_guidance_scale: float | None = None,
         **named: Any,
@@ -146,6 +151,8 @@ class IdentityMixin:
             identities: who is in the scene, at most four; the same people in every scene of a batch. As enrolled, or as
                 the adapter's features.
             presences: where each of them may be drawn and when heard, in the same order. None: everywhere and always.
+            voice_reference: which of ``identities`` is heard ahead of the scene, at negative time, as ID-LoRAs want it;
+                their enrolled speech, up to five seconds of it. None: nobody.
             identity_guidance_scale: above 1 the likeness is pushed beyond what the model makes of it by itself, apart
                 from ``guidance_scale``; costs a pass more a step where it is not 1.
             audio_identity_guidance_scale: likewise the voice; None for the same.
@@ -154,7 +161,8 @@ class IdentityMixin:
             As the stock pipeline.
 
         Raises:
-            CastRefused: too many people, two in one region, a time to speak without a line in the prompt.
+            CastRefused: too many people, two in one region, a time to speak without a line in the prompt, a reference
+                to somebody whose voice is not known.
             AdapterMismatch: no adapter is loaded, or it does not read what is known of these people.
         """
         stock = super().__call__  # type: ignore[misc]
@@ -165,6 +173,7 @@ class IdentityMixin:
         people, placed = _in_any_order(self.identity_tokens(identities), placed)
         if placed is not None:
             people = [_laid(one, presence) for one, presence in zip(people, placed, strict=True)]
+        lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
         scenes = _scenes(prompt, named)
         tokens = _repeated(IdentityTokens.beside(people), scenes)
         routing = None if placed is None else self._routing(placed, people, named)
@@ -172,6 +181,8 @@ class IdentityMixin:
             stack.enter_context(
                 conditioned(self.transformer, tokens, self._identity_scale, self._audio_identity_scale, routing)
             )
+            if lead_in is not None:
+                stack.enter_context(led_in(self.transformer, lead_in))
             stack.enter_context(
                 identity_guided(self.transformer, scenes, identity_guidance_scale, audio_identity_guidance_scale)
             )
@@ -192,6 +203,22 @@ class IdentityMixin:
         index = Path(save_directory) / "model_index.json"
         stated = json.loads(index.read_text()) | {"_class_name": _stock(type(self)).__name__}
         index.write_text(json.dumps(stated, indent=2) + "\n")
+
+    def _lead_in(self, identities: Sequence[Identity | IdentityFeatures], person: int) -> torch.Tensor:
+        if not 0 <= person < len(identities):
+            raise CastRefused(f"voice_reference is {person}, of {len(identities)} people", hint="count from 0")
+        known = identities[person]
+        if isinstance(known, IdentityFeatures):
+            latents = known.speech_latents[:1, known.speech_mask[0]]
+        elif known.speech is None:
+            latents = torch.zeros(1, 0, 0)
+        else:
+            speech = known.speech
+            heard = speech.samples[: round(_LEAD_IN * speech.sample_rate)]
+            latents = encode_speech(self, heard, speech.sample_rate)  # type: ignore[arg-type]
+        if latents.shape[1] == 0:
+            raise CastRefused(f"nothing is known of the voice of person {person + 1}", hint="enroll with scope voice")
+        return latents
 
     def _routing(
         self, presences: Sequence[Presence], people: Sequence[IdentityTokens], named: dict[str, Any]

@@ -20,6 +20,7 @@ from diffusers import LTX2VideoTransformer3DModel
 from torch import nn
 
 from cameo.conditioning.attach import nobody
+from cameo.conditioning.reference import without_lead_in
 
 __all__ = ["identity_guided"]
 
@@ -32,7 +33,7 @@ def identity_guided(
     nothing is computed twice and nothing changes.
 
     Args:
-        transformer: within ``conditioned``.
+        transformer: within ``conditioned``, and within ``led_in`` if the sound has a reference.
         rows: scenes in the batch; of a pass over twice as many, the second half is guided.
         scale: for the picture; below 1 weakens the likeness, above strengthens it.
         audio_scale: for the sound; None for the same.
@@ -41,28 +42,34 @@ def identity_guided(
     if scales == (1.0, 1.0):
         yield
         return
-    within = False
+    within, asked = False, {}
 
-    def guide(
-        module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], out: tuple[torch.Tensor, ...]
-    ) -> tuple[torch.Tensor, ...] | None:
+    def remember(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        # Before any reference is put ahead of it.
+        if not within:
+            asked.update(named)
+
+    def guide(module: nn.Module, arguments: tuple[Any, ...], out: tuple[torch.Tensor, ...]) -> Any:
         nonlocal within
         if within:
             return None
-        within = True
+        within, batch = True, len(asked["hidden_states"])
         try:
-            batch = len(named["hidden_states"])
-            with nobody(transformer):
-                without = module(**{name: _last(value, batch, rows) for name, value in named.items()})
+            with nobody(transformer), without_lead_in(transformer):
+                without = module(**{name: _last(value, batch, rows) for name, value in asked.items()})
         finally:
             within = False
         return tuple(_guided(one, other, w) for one, other, w in zip(out, without, scales, strict=True))
 
-    hook = transformer.register_forward_hook(guide, with_kwargs=True)
+    hooks = (
+        transformer.register_forward_pre_hook(remember, with_kwargs=True, prepend=True),
+        transformer.register_forward_hook(guide),
+    )
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def _guided(somebody: torch.Tensor, nobody: torch.Tensor, scale: float) -> torch.Tensor:

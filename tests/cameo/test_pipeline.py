@@ -375,3 +375,19 @@ def test_where_there_is_no_adapter_it_says_so(pipeline, tmp_path):
         pipeline.load_identity_adapter(str(tmp_path / "nothing"), local_files_only=True)
     with pytest.raises(AdapterUnreadable, match="no identity adapter at"):
         pipeline.load_identity_adapter("nobody/nothing", local_files_only=True)
+
+
+def test_a_voice_can_be_heard_ahead_of_the_scene(ready):
+    plain = scene(ready, identities=[ADA, BO])
+    led = scene(ready, identities=[ADA, BO], voice_reference=1)
+    assert not np.array_equal(led[1], plain[1]) and led[1].shape == plain[1].shape
+    assert same(scene(ready, identities=[ADA, BO]), plain), "nothing stays"
+
+
+def test_a_reference_to_nobody_is_refused(ready):
+    from dataclasses import replace
+
+    silent = replace(ADA, speech_latents=torch.zeros(1, 0, 16), speech_mask=torch.zeros(1, 0, dtype=torch.bool))
+    for people, which, reason in (([ADA], 1, "of 1 people"), ([silent], 0, "nothing is known of the voice")):
+        with pytest.raises(CastRefused, match=reason):
+            scene(ready, identities=people, voice_reference=which)
