@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,14 @@ from diffusers import LTX2Pipeline
 from numpy.typing import NDArray
 
 from cameo.backbones import Backbone, Defaults
-from cameo.conditioning import IdentityFeatures, Presence, features_from_identity, load_lora
+from cameo.conditioning import (
+    IdentityFeatures,
+    Presence,
+    features_from_identity,
+    load_lora,
+    set_lora_scales,
+    unload_lora,
+)
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused
@@ -22,10 +30,13 @@ from cameo.script import Script
 from cameo.staging import stage
 from enroll.identity import Identity
 
-__all__ = ["Film", "film", "guidance", "open_backbone", "unknown_words"]
+__all__ = ["Film", "film", "guidance", "loras_of", "open_backbone", "tuned", "unknown_words"]
 
 # Spatio-temporal guidance perturbs this block of LTX-2; a transformer without it is run with plain guidance.
 _STG_BLOCK = 28
+
+_BACKBONE, _PERSON = "backbone", "person"
+"""Names of LoRAs on the pipeline: the one a checkpoint brings, and one that was learned of somebody."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +74,7 @@ def open_backbone(model: str) -> Backbone:
             f"model {model!r} brings no identity adapter", hint="use nano, or a checkpoint with an adapter/ folder"
         )
     if backbone.lora is not None:
-        load_lora(backbone.pipeline, backbone.lora, "backbone")
+        load_lora(backbone.pipeline, backbone.lora, _BACKBONE)
     prove(backbone.adapter, backbone.pipeline.transformer)
     backbone.pipeline.attach_identity_adapter(backbone.adapter)
     backbones.settle(backbone)
@@ -80,6 +91,7 @@ def film(
     identity_scale: float,
     on_step: Callable[[int, int], None],
     presences: Mapping[str, Presence] | None = None,
+    lora: bytes | None = None,
 ) -> Film:
     """Generate a scene.
 
@@ -93,6 +105,7 @@ def film(
         on_step: called before the first and after each denoising step with steps done and steps in all; what it
             raises stops the generation.
         presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
+        lora: what ``cameo.training.personal`` learned of the one person in the scene; on the pipeline for this film.
 
     Raises:
         CastRefused, InputRefused: see ``cameo.staging``.
@@ -109,7 +122,7 @@ def film(
     began = time.perf_counter()
     pipeline.set_progress_bar_config(disable=True)
     pipeline.set_identity_scale(identity_scale)
-    with torch.inference_mode():
+    with tuned(backbone, lora), torch.inference_mode():
         known = _features(backbone, people)
         conditioned_at = time.perf_counter()
         made = pipeline(
@@ -142,6 +155,31 @@ def film(
         sample_rate=defaults.sample_rate,
         timings={"identity": conditioned_at - began, "generate": finished - conditioned_at},
     )
+
+
+@contextmanager
+def tuned(backbone: Backbone, lora: bytes | None) -> Iterator[None]:
+    """Within the block, a person's LoRA is on the pipeline, beside the one the backbone brings.
+
+    Raises:
+        LoraMismatch: it is none for this backbone, or would do nothing.
+    """
+    if lora is None:
+        yield
+        return
+    load_lora(backbone.pipeline, lora, _PERSON)
+    try:
+        set_lora_scales(backbone.pipeline, dict.fromkeys(loras_of(backbone, _PERSON), 1.0))
+        yield
+    finally:
+        unload_lora(backbone.pipeline, _PERSON)
+        if backbone.lora is not None:
+            set_lora_scales(backbone.pipeline, {_BACKBONE: 1.0})
+
+
+def loras_of(backbone: Backbone, name: str) -> tuple[str, ...]:
+    """The LoRA of this name, and the one the backbone brings."""
+    return (name,) if backbone.lora is None else (_BACKBONE, name)
 
 
 def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""What ``Studio.generate`` and ``Studio.check`` return."""
+"""What ``Studio.generate``, ``check`` and ``personalize`` return."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,29 @@ from cameo.vault import SceneRole
 if TYPE_CHECKING:
     from cameo.marks import Manifest
 
-__all__ = ["CheckResult", "DeletedScene", "SceneResult"]
+__all__ = ["CheckResult", "DeletedScene", "PersonalizeResult", "SceneResult"]
+
+
+@dataclass(frozen=True)
+class PersonalizeResult:
+    """A LoRA that was learned of a person and kept.
+
+    Attributes:
+        handle: whose.
+        model: for which generator.
+        rank: of the LoRA.
+        minutes: spent learning.
+        bytes: how large it is.
+    """
+
+    handle: str
+    model: str
+    rank: int
+    minutes: float
+    bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)

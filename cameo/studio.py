@@ -27,7 +27,7 @@ from joserfc.util import urlsafe_b64decode
 from cameo import __version__
 from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, UnknownHandle, UsageError
 from cameo.log import Checkpoint, Growth, Inclusion, Verifier
-from cameo.results import CheckResult, DeletedScene, SceneResult
+from cameo.results import CheckResult, DeletedScene, PersonalizeResult, SceneResult
 from cameo.rules import rule
 from cameo.script import bare, parse
 from cameo.status import StatusList, StatusReader, list_id_of
@@ -526,6 +526,7 @@ class Studio:
                 identity_scale=identity_scale,
                 on_step=on_step,
                 presences=presences,
+                lora=self._own_lora(leases, backbone),
             )
             self._require_still_allowed(leases, prompt)
             tell("writing the scene", 0.95)
@@ -575,6 +576,52 @@ class Studio:
             unknown_words=unknown_words(script.caption, backbone.defaults),
         )
 
+    def personalize(
+        self,
+        handle: str,
+        *,
+        user: str = "owner",
+        model: str = "nano",
+        minutes: float = 3.0,
+        rank: int = 16,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> PersonalizeResult:
+        """Learn one person's own LoRA for a generator, from what their enrollment kept. From then on it is used in
+        scenes of theirs alone. It lies under their key, and dies with it.
+
+        Args:
+            user: for whom; the person's consent and grants decide whether they may be personalized.
+            model: see ``generate``.
+            minutes: how long to learn, 0.1 to 120.
+            rank: of the LoRA, 1 to 128.
+            seed: of all that is drawn.
+
+        Raises:
+            UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired: refused.
+            AdapterMismatch: the generator cannot be taught in this way.
+            WeightsMissing, ModelTooLarge: the generator cannot run here.
+        """
+        tell = progress or (lambda doing, share: None)
+        _require_within("minutes", minutes, 0.1, 120.0)
+        _require_within("rank", rank, 1, 128)
+        _require_within("seed", seed, 0, 2**63 - 1)
+        with self.vault.lease(bare(handle), user=user, purpose="personalize") as lease:
+            tell("opening the model", 0.0)
+            backbone = self._backbone(model)
+
+            def on_step(share: float) -> None:
+                self.vault.require_still(lease)
+                tell("learning", 0.05 + 0.9 * share)
+
+            from cameo.training.personal import personalize
+
+            weights = personalize(backbone, lease.identity, minutes=minutes, rank=rank, seed=seed, on_step=on_step)
+            tell("keeping it", 0.98)
+            self.vault.keep_tuning(lease, backbone.name, backbone.defaults.version, weights)
+        tell("done", 1.0)
+        return PersonalizeResult(lease.handle, backbone.name, rank, minutes, len(weights))
+
     def check(self, path: str | os.PathLike[str]) -> CheckResult:
         """Whose likeness is in a file, under which consent, and how that consent stands now.
 
@@ -610,6 +657,12 @@ class Studio:
 
     def _cast(self, told: CastAssertion) -> tuple[SceneRole, ...]:
         return self.vault.scene_cast([person.consent_id for person in told.people])
+
+    def _own_lora(self, leases: Sequence[Lease], backbone: Backbone) -> bytes | None:
+        """Of the one person in the scene: two would bleed into each other."""
+        if len(leases) != 1:
+            return None
+        return self.vault.tuning(leases[0], backbone.name, backbone.defaults.version)
 
     def _backbone(self, model: str) -> Backbone:
         if model not in self._backbones:

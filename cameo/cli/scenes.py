@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cameo.cli.options import Command, Out, User
+from cameo.cli.options import Command, Handle, Out, User
 from cameo.cli.presences import Regions, Speaks, presences_of
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
@@ -16,7 +16,7 @@ __all__ = ["register"]
 
 
 def register(root: typer.Typer) -> None:
-    for command in (generate, check):
+    for command in (generate, check, personalize):
         root.command(cls=Command)(command)
 
 
@@ -55,6 +55,25 @@ def generate(
     if made.unknown_words:
         shown.append(f"{plain(made.model)} does not know: {', '.join(made.unknown_words)}")
     return Answer(made.as_json(), tuple(shown))
+
+
+def personalize(
+    handle: Handle,
+    user: User = "owner",
+    model: Annotated[str, typer.Option("--model", help="nano, a checkpoint folder, or a hub id.")] = "nano",
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, max=120, help="How long to learn.")] = 3.0,
+    rank: Annotated[int, typer.Option("--rank", min=1, max=128, help="Of the LoRA: how much it can hold.")] = 16,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed draws the same examples.")] = 0,
+) -> Answer:
+    """Learn one person's own LoRA from their enrollment; their scenes use it, and it is revoked with them."""
+    with progress_bar("personalize") as progress:
+        made = Studio().personalize(
+            handle, user=user, model=model, minutes=minutes, rank=rank, seed=seed, progress=progress
+        )
+    return Answer(
+        made.as_json(),
+        (f"@{made.handle}: a LoRA of rank {made.rank} for {plain(made.model)}, {made.bytes / 1e6:.1f} MB, sealed",),
+    )
 
 
 def check(

@@ -12,7 +12,7 @@ from cameo.conditioning.adapter import IdentityAdapter, IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
 from cameo.conditioning.types import IdentityFeatures
 
-__all__ = ["prove"]
+__all__ = ["prove", "somebody"]
 
 
 def prove(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DModel) -> None:
@@ -33,7 +33,7 @@ def prove(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DModel) ->
     adapter.requires_grad_(True)
     try:
         with torch.enable_grad():
-            said = _said(adapter, _somebody(adapter)) + _said(adapter, _somebody(adapter).null_like())
+            said = _said(adapter, somebody(adapter)) + _said(adapter, somebody(adapter).null_like())
         gradients = torch.autograd.grad(said, list(weights.values()), allow_unused=True)
     finally:
         for name, weight in weights.items():
@@ -82,7 +82,7 @@ def _attended(
     return ((weight * value).sum(1) * noise(value.shape[-1])).sum()
 
 
-def _somebody(adapter: IdentityAdapter) -> IdentityFeatures:
+def somebody(adapter: IdentityAdapter) -> IdentityFeatures:
     """One person of noise, of whom everything is known."""
     config, generator = adapter.config, torch.Generator().manual_seed(0)
 

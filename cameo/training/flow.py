@@ -20,7 +20,16 @@ from cameo.synth.clips import caption
 from cameo.training.people import SIZE
 from cameo.training.pictures import face_weight
 
-__all__ = ["Batch", "Dataset", "compile_blocks", "flow_loss", "prompt_states"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Noised",
+    "compile_blocks",
+    "flow_loss",
+    "noised",
+    "prompt_states",
+    "velocities",
+]
 
 FRAME_RATE = 12.5
 _NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
@@ -126,23 +135,46 @@ def prompt_states(pipeline: LTX2Pipeline, captions: list[str]) -> tuple[Tensor, 
     return pipeline.connectors(states, mask, padding_side="left")
 
 
-def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mean squared error of the velocity, of the picture, weighted, and of the sound.
+@dataclass(frozen=True)
+class Noised:
+    """A batch on its way to noise, both streams equally far, as they are in generation.
 
-    Both streams are at the same noise level, as they are in generation.
+    Attributes:
+        batch: what it was.
+        sigma: (B, 1, 1), the share of noise, 0 to 1.
+        video: (B, N, C), packed; ``audio`` (B, T, D).
+        video_velocity: (B, N, C), from the batch to the noise; ``audio_velocity`` (B, T, D).
     """
+
+    batch: Batch
+    sigma: Tensor
+    video: Tensor
+    audio: Tensor
+    video_velocity: Tensor
+    audio_velocity: Tensor
+
+
+def noised(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> Noised:
+    """Mix every scene of a batch with noise, at a level drawn for it."""
     device = pipeline.transformer.device
     video, audio = pipeline._pack_latents(batch.video.to(device)), batch.audio.to(device)
+    level = 1 / (1 + np.exp(-rng.normal(_NOISE_MEAN, _NOISE_SPREAD, len(video))))
+    sigma = torch.tensor(level, dtype=torch.float32, device=device).view(-1, 1, 1)
+    video_velocity, audio_velocity = torch.randn_like(video) - video, torch.randn_like(audio) - audio
+    return Noised(
+        batch, sigma, video + sigma * video_velocity, audio + sigma * audio_velocity, video_velocity, audio_velocity
+    )
+
+
+def velocities(pipeline: LTX2Pipeline, noisy: Noised) -> tuple[Tensor, Tensor]:
+    """What the transformer takes the velocities to be, of the picture and of the sound; float32."""
+    batch, timestep = noisy.batch, noisy.sigma.flatten() * 1000
     frames, height, width = batch.video.shape[2:]
-    noise_level = 1 / (1 + np.exp(-rng.normal(_NOISE_MEAN, _NOISE_SPREAD, len(video))))
-    sigma = torch.tensor(noise_level, dtype=torch.float32, device=device).view(-1, 1, 1)
-    video_noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
     video_coords, audio_coords = _positions(pipeline, batch)
     picture, sound, mask = prompt_states(pipeline, batch.captions)
-    timestep = sigma.flatten() * 1000
-    video_velocity, audio_velocity = pipeline.transformer(
-        hidden_states=video + sigma * (video_noise - video),
-        audio_hidden_states=audio + sigma * (audio_noise - audio),
+    video, audio = pipeline.transformer(
+        hidden_states=noisy.video,
+        audio_hidden_states=noisy.audio,
         encoder_hidden_states=picture,
         audio_encoder_hidden_states=sound,
         timestep=timestep,
@@ -153,16 +185,23 @@ def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) ->
         height=height,
         width=width,
         fps=FRAME_RATE,
-        audio_num_frames=audio.shape[1],
-        video_coords=video_coords.to(device),
-        audio_coords=audio_coords.to(device),
+        audio_num_frames=noisy.audio.shape[1],
+        video_coords=video_coords.to(noisy.video.device),
+        audio_coords=audio_coords.to(noisy.video.device),
         return_dict=False,
     )
-    weight = batch.weight.to(device).flatten(1)[..., None]
-    error = (video_velocity.float() - (video_noise - video)).square()
+    return video.float(), audio.float()
+
+
+def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the velocity, of the picture, weighted, and of the sound."""
+    noisy = noised(pipeline, batch, rng)
+    video, audio = velocities(pipeline, noisy)
+    weight = batch.weight.to(video.device).flatten(1)[..., None]
+    error = (video - noisy.video_velocity).square()
     return (
         (weight * error).mean() / weight.mean(),
-        functional.mse_loss(audio_velocity.float(), audio_noise - audio) * _AUDIO_WEIGHT,
+        functional.mse_loss(audio, noisy.audio_velocity) * _AUDIO_WEIGHT,
     )
 
 

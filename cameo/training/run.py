@@ -21,7 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cameo.backbones.nano import PRESETS, NanoConfig
 
-__all__ = ["SIZES", "Ema", "Stage", "load_weights", "sizes"]
+__all__ = ["SIZES", "Ema", "Stage", "load_weights", "mixed", "sizes"]
 
 SIZES = "nano.json"
 """File in a folder of runs, and of shipped weights, that says of what size nano is."""
@@ -115,14 +115,8 @@ class Stage:
         return min(1.0, over)
 
     def mixed(self) -> AbstractContextManager[Any]:
-        """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower. On a
-        CPU attention is written out: the fused one takes twice as long backwards."""
-        cpu, contexts = self.device.type == "cpu", ExitStack()
-        if not cpu or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-            contexts.enter_context(torch.autocast(self.device.type, torch.bfloat16))
-        if cpu:
-            contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
-        return contexts
+        """See ``mixed``."""
+        return mixed(self.device)
 
     def _so_far(self) -> float:
         return self.spent + self.minutes()
@@ -190,6 +184,17 @@ class Stage:
             ema.updates = int(header.get("updates", self.step))
         self.say("resumed")
         return True
+
+
+def mixed(device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower. On a CPU
+    attention is written out: the fused one takes twice as long backwards."""
+    cpu, contexts = device.type == "cpu", ExitStack()
+    if not cpu or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        contexts.enter_context(torch.autocast(device.type, torch.bfloat16))
+    if cpu:
+        contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
+    return contexts
 
 
 class Ema:

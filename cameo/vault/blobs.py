@@ -84,6 +84,10 @@ class Blobs:
         """Raises StoreDamaged when it is not there."""
         return self._shelf.read(f"{identity_id}/{kind}.sealed")
 
+    def has(self, identity_id: str, kind: str) -> bool:
+        """Whether there is one of this kind."""
+        return f"{kind}.sealed" in self._shelf.names_in(identity_id)
+
     def count(self, identity_id: str) -> int:
         """How many lie there of one identity; 0 when that cannot be asked now, for leaving waits for no other
         machine."""

@@ -38,6 +38,7 @@ from cameo.vault.people import People
 from cameo.vault.places import Places
 from cameo.vault.schema import IdentityRow, Tombstone
 from cameo.vault.showing import Showing
+from cameo.vault.tuning import Tuning
 from enroll.consent import ConsentRecord
 from enroll.files import make_folder
 
@@ -48,7 +49,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Vault(Arriving, Leasing, Filming, Leaving, Showing):
+class Vault(Arriving, Leasing, Filming, Leaving, Showing, Tuning):
     """The identities of one ``$CAMEO_HOME``. Opening it makes it when it is not there, completes what a killed process
     left of a revocation, and destroys those whose retention is over.
 

@@ -1,0 +1,278 @@
+"""One person's LoRA on a generator, from what their enrollment kept (PEFT; Hu et al., 2021).
+
+The base draws people as people are; what makes this one is learned on top. Head crops, laid where a close-up shows a
+head, and the speech are the examples. A crop that is to be drawn is never among those that are shown: that would teach
+copying. With each of them goes a moment of a scene that the generator made by itself, of nobody, of which it is to
+think as it did before (Li and Hoiem, 2016), so that the LoRA changes a person and not the world. (To make that moment
+again, as prior preservation has it, would teach a small generator its own blur.)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cameo.backbones import Backbone
+from cameo.conditioning import (
+    IdentityFeatures,
+    add_lora,
+    conditioned,
+    dump_lora,
+    features_from_identity,
+    set_lora_scales,
+    unload_lora,
+)
+from cameo.conditioning.adapter import IdentityAdapter
+from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.features import encode_crops, encode_speech
+from cameo.generation import guidance, loras_of
+from cameo.training.flow import Batch, Noised, flow_loss, noised, velocities
+from cameo.training.run import mixed
+from enroll.identity import Identity
+
+__all__ = ["LARGEST_PICTURE", "personalize"]
+
+LARGEST_PICTURE = 256
+"""Edge in pixels up to which the crops that an enrollment keeps are examples enough."""
+
+_CAPTION = "close-up of a person"
+_PRIORS = (
+    "close-up of a person by the sea",
+    "close-up of a person in the forest",
+    "medium shot of a person in a room",
+)
+_LOOKS_OF_A_CROP = 6
+_NAME = "person"
+_TETHER = 4.0
+"""Weight of what the generator thought before."""
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """Moments to learn from: (N, C, 1, h, w) latents, (N, h, w) how much each cell counts, (N,) which crop it is."""
+
+    video: Tensor
+    weight: Tensor
+    crop: Tensor
+
+
+@dataclass(frozen=True)
+class _Priors:
+    """Moments of nobody: (N, C, 1, h, w) latents, (N, T, D) the sound of their whole scenes, and what they show."""
+
+    video: Tensor
+    audio: Tensor
+    captions: list[str]
+
+
+def personalize(
+    backbone: Backbone,
+    identity: Identity,
+    *,
+    minutes: float = 3.0,
+    rank: int = 16,
+    lr: float = 1e-3,
+    batch: int = 8,
+    seed: int = 0,
+    on_step: Callable[[float], None] = lambda share: None,
+) -> bytes:
+    """Learn a person.
+
+    Args:
+        backbone: from ``cameo.generation.open_backbone``; left as it was.
+        identity: from a lease whose purpose is ``personalize``.
+        minutes: how long.
+        rank: of the LoRA.
+        lr: learning rate, falling to nothing.
+        batch: moments of the person a step, and as many of nobody.
+        seed: of all that is drawn.
+        on_step: called with the share that is done; what it raises stops it, and nothing is left on the pipeline.
+
+    Returns:
+        The LoRA as safetensors. Biometric: for a cipher, never for a file.
+
+    Raises:
+        AdapterMismatch: the generator brings no identity adapter, draws larger pictures than crops can teach, or the
+            identity has no head crop.
+    """
+    pipeline, adapter = backbone.pipeline, backbone.adapter
+    if adapter is None:
+        raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
+    if max(backbone.defaults.height, backbone.defaults.width) > LARGEST_PICTURE:
+        raise AdapterMismatch(
+            f"model {backbone.name!r} draws {backbone.defaults.width}×{backbone.defaults.height}, "
+            f"the crops of an enrollment teach up to {LARGEST_PICTURE}",
+            hint="train a LoRA from the clip itself",
+        )
+    began = time.monotonic()
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        features = features_from_identity(identity, pipeline, adapter.config)
+        examples = _examples(backbone, adapter, identity, rng)
+        priors = _priors(backbone, seed)
+    speaks = features.speech_latents.shape[1] >= _spans(backbone)[2]
+    learned = add_lora(pipeline.transformer, rank, _NAME)
+    set_lora_scales(pipeline, dict.fromkeys(loras_of(backbone, _NAME), 1.0))
+    try:
+        optimiser = torch.optim.AdamW(learned, lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
+        while (share := (time.monotonic() - began) / 60 / minutes) < 1:
+            on_step(share)
+            for group in optimiser.param_groups:
+                group["lr"] = lr * min(1.0, 20 * share) * (1.0 - share)
+            person = _moments(backbone, examples, features, batch, rng)
+            world = _world(backbone, priors, person.people, rng)
+            with mixed(pipeline.transformer.device):
+                with conditioned(pipeline.transformer, adapter(person.people)):
+                    video, audio = flow_loss(pipeline, person, rng)
+                heard = audio if speaks else 0.0
+                drift = _drift(backbone, noised(pipeline, world, rng))
+            optimiser.zero_grad(set_to_none=True)
+            (video + heard + _TETHER * drift).backward()
+            torch.nn.utils.clip_grad_norm_(learned, 1.0)
+            optimiser.step()
+        return dump_lora(pipeline.transformer, _NAME)
+    finally:
+        unload_lora(pipeline, _NAME)
+        if before := [name for name in loras_of(backbone, _NAME) if name != _NAME]:
+            set_lora_scales(pipeline, dict.fromkeys(before, 1.0))
+
+
+def _drift(backbone: Backbone, noisy: Noised) -> Tensor:
+    """How far the generator has come from what it was, where the person is not."""
+    pipeline, names = backbone.pipeline, loras_of(backbone, _NAME)
+    with torch.no_grad():
+        set_lora_scales(pipeline, {name: float(name != _NAME) for name in names})
+        before = velocities(pipeline, noisy)
+        set_lora_scales(pipeline, dict.fromkeys(names, 1.0))
+    return sum(
+        (functional.mse_loss(now, then) for now, then in zip(velocities(pipeline, noisy), before, strict=True)),
+        torch.zeros(()),
+    )
+
+
+def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, rng: np.random.Generator) -> _Examples:
+    """Every head crop several times, each laid a little otherwise, as people sit a little otherwise."""
+    crops = identity.crops_of("head")[: adapter.config.head_crops]
+    if not crops:
+        raise AdapterMismatch("this identity has no head crop to learn from", hint="enroll with scope face")
+    size = (backbone.defaults.width, backbone.defaults.height)
+    scale, left, top = adapter.config.head_placing or (1.0, 0.0, 0.0)
+    pictures, rectangles = [], []
+    for crop in crops:
+        for _ in range(_LOOKS_OF_A_CROP):
+            laid = scale * rng.uniform(0.95, 1.05)
+            x, y = left + rng.uniform(-0.05, 0.05), top + rng.uniform(-0.03, 0.03)
+            height, width = crop.pixels.shape[:2]
+            across, down = laid * size[0] / width, laid * size[1] / height
+            matrix = np.array([[across, 0, x * size[0]], [0, down, y * size[1]]], np.float32)
+            pictures.append(cv2.warpAffine(crop.pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE))
+            rectangles.append((x, y, x + laid, y + laid))
+    latents = encode_crops(backbone.pipeline, np.stack(pictures).astype(np.uint8))
+    inside = _inside(torch.tensor(rectangles), *latents.shape[2:])
+    return _Examples(latents[:, :, None], inside, torch.arange(len(crops)).repeat_interleave(_LOOKS_OF_A_CROP))
+
+
+def _inside(rectangles: Tensor, height: int, width: int) -> Tensor:
+    """(N, height, width): 1 for cells that lie in the crop, 0 for those that show its border drawn out."""
+    y = ((torch.arange(height) + 0.5) / height)[None, :, None]
+    x = ((torch.arange(width) + 0.5) / width)[None, None, :]
+    left, top, right, bottom = (edge[:, None, None] for edge in rectangles.unbind(1))
+    return ((x > left) & (x < right) & (y > top) & (y < bottom)).float()
+
+
+def _priors(backbone: Backbone, seed: int) -> _Priors:
+    """Scenes of nobody that the generator makes as it is."""
+    pipeline, defaults = backbone.pipeline, backbone.defaults
+    pipeline.set_progress_bar_config(disable=True)
+    video, audio = [], []
+    for number, prompt in enumerate(_PRIORS):
+        made = pipeline(
+            prompt=prompt,
+            height=defaults.height,
+            width=defaults.width,
+            num_frames=defaults.frames,
+            frame_rate=defaults.frame_rate,
+            num_inference_steps=defaults.steps,
+            max_sequence_length=defaults.max_sequence_length,
+            generator=torch.Generator("cpu").manual_seed(seed + number),
+            output_type="np",
+            **guidance(pipeline, defaults.guidance_scale),
+        )
+        picked = made.frames[0][:: max(1, defaults.frames // _LOOKS_OF_A_CROP)]
+        pictures = np.clip(np.rint(picked * 255), 0, 255).astype(np.uint8)
+        latents = encode_crops(pipeline, pictures)
+        video.append(latents[:, :, None])
+        sound = encode_speech(pipeline, made.audio[0].float().cpu(), defaults.sample_rate)[0]
+        audio.append(sound[None].expand(len(latents), -1, -1))
+    shortest = min(each.shape[1] for each in audio)
+    captions = [prompt for prompt, each in zip(_PRIORS, video, strict=True) for _ in range(len(each))]
+    return _Priors(torch.cat(video), torch.cat([each[:, :shortest] for each in audio]), captions)
+
+
+def _spans(backbone: Backbone) -> tuple[int, int, int]:
+    """Latents of a whole scene, of the picture in time and of the sound; and how many of these go with one of those."""
+    pipeline, defaults = backbone.pipeline, backbone.defaults
+    frames = (defaults.frames - 1) // pipeline.vae_temporal_compression_ratio + 1
+    a_second = pipeline.audio_sampling_rate / pipeline.audio_hop_length / pipeline.audio_vae_temporal_compression_ratio
+    heard = round(defaults.frames / defaults.frame_rate * a_second)
+    return frames, heard, max(1, round(heard / frames))
+
+
+def _moments(
+    backbone: Backbone, examples: _Examples, features: IdentityFeatures, count: int, rng: np.random.Generator
+) -> Batch:
+    """Moments of the person, with what is known of them less the crop that is to be drawn."""
+    picked = torch.from_numpy(rng.integers(len(examples.video), size=count))
+    people = features[torch.zeros(count, dtype=torch.int64)]
+    if people.head_mask.shape[1] > 1:
+        others = torch.arange(people.head_mask.shape[1])[None] != examples.crop[picked][:, None]
+        people = replace(people, head_mask=people.head_mask & others.to(people.head_mask.device))
+    _, _, length = _spans(backbone)
+    begins = _begins(backbone, count, rng)
+    speech = features.speech_latents[0]
+    if len(speech) >= length:
+        starts = rng.integers(len(speech) - length + 1, size=count)
+        audio = torch.stack([speech[at : at + length] for at in starts])
+    else:
+        audio = torch.zeros(count, length, features.speech_latents.shape[2])
+    return Batch(
+        video=examples.video[picked],
+        audio=audio,
+        captions=[_CAPTION] * count,
+        people=people,
+        begins=begins,
+        weight=examples.weight[picked][:, None],
+    )
+
+
+def _world(backbone: Backbone, priors: _Priors, people: IdentityFeatures, rng: np.random.Generator) -> Batch:
+    """As many moments of nobody."""
+    count = len(people)
+    picked = rng.integers(len(priors.video), size=count)
+    begins = _begins(backbone, count, rng)
+    _, _, length = _spans(backbone)
+    last = priors.audio.shape[1] - length
+    audio = [priors.audio[one, at : at + length] for one, at in zip(picked, begins[:, 1].clamp(max=last), strict=True)]
+    video = priors.video[torch.from_numpy(picked)]
+    return Batch(
+        video=video,
+        audio=torch.stack(audio),
+        captions=[priors.captions[one] for one in picked],
+        people=people,
+        begins=begins,
+        weight=torch.ones(count, 1, *video.shape[3:]),
+    )
+
+
+def _begins(backbone: Backbone, count: int, rng: np.random.Generator) -> Tensor:
+    frames, heard, length = _spans(backbone)
+    at = rng.integers(frames, size=count)
+    return torch.from_numpy(np.stack([at, np.minimum(np.round(at * heard / frames), heard - length)], 1).astype(int))

@@ -1,0 +1,149 @@
+"""One person's LoRA, learned on a small generator from what an enrollment keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cameo.backbones import Backbone, Defaults
+from cameo.backbones.nano import NanoConfig, build
+from cameo.conditioning import AdapterMismatch, IdentityAdapter, features_from_identity
+from cameo.generation import tuned
+from cameo.pipeline import CameoLTX2Pipeline
+from cameo.training.personal import _examples, _inside, _moments, personalize
+from tests.cameo.conditioning.test_features import make_identity
+
+TINY = NanoConfig(
+    latent_channels=32,
+    encoder_widths=(16, 16, 16, 32),
+    decoder_width=32,
+    decoder_last=16,
+    audio_channels=1,
+    vocoder_width=32,
+    layers=2,
+    video_heads=1,
+    audio_heads=1,
+    text_width=32,
+    text_layers=1,
+)
+DEFAULTS = Defaults(
+    height=128,
+    width=128,
+    frames=9,
+    frame_rate=12.5,
+    steps=2,
+    guidance_scale=1.0,
+    sample_rate=16000,
+    max_sequence_length=24,
+    license="Apache-2.0",
+    version="1",
+)
+
+
+@pytest.fixture
+def backbone() -> Backbone:
+    words = ["close", "up", "of", "a", "person", "by", "the", "sea", "in", "forest", "medium", "shot", "room", "waves"]
+    pipeline = CameoLTX2Pipeline(**build(TINY, words, seed=0).components)
+    pipeline.set_progress_bar_config(disable=True)
+    torch.manual_seed(0)
+    adapter = IdentityAdapter(
+        face_space="tiny-face",
+        face_dim=12,
+        body_space="tiny-body",
+        body_dim=10,
+        voice_space="tiny-voice",
+        voice_dim=14,
+        video_latent_channels=32,
+        head_grid=4,
+        head_placing=(0.8, 0.1, 0.1),
+        audio_latent_dim=16,
+        token_dim=32,
+        heads=2,
+        num_layers=2,
+        video_dim=64,
+        video_heads=1,
+        audio_dim=32,
+    ).eval()
+    for layer in (*adapter.video_layers, *adapter.audio_layers):
+        torch.nn.init.normal_(layer.to_v_id.weight)
+    pipeline.attach_identity_adapter(adapter)
+    return Backbone(pipeline, adapter, "tiny", DEFAULTS)
+
+
+def scene(backbone: Backbone) -> np.ndarray:
+    out = backbone.pipeline(
+        "a person waves",
+        height=64,
+        width=64,
+        num_frames=9,
+        frame_rate=12.5,
+        num_inference_steps=2,
+        guidance_scale=1.0,
+        stg_scale=0.0,
+        modality_scale=1.0,
+        audio_modality_scale=1.0,
+        max_sequence_length=24,
+        generator=torch.Generator().manual_seed(0),
+        output_type="np",
+    )
+    return np.asarray(out.frames)
+
+
+def test_it_is_learned_loads_moves_the_scene_and_leaves_the_generator_alone(backbone):
+    before, shares = scene(backbone), []
+    weights = personalize(backbone, make_identity(), minutes=0.05, rank=4, batch=2, on_step=shares.append)
+    assert np.array_equal(scene(backbone), before)
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] < 1 and len(shares) > 2
+    with tuned(backbone, weights):
+        assert not np.array_equal(scene(backbone), before)
+    assert np.array_equal(scene(backbone), before)
+
+
+def test_what_is_stopped_leaves_nothing(backbone):
+    before = scene(backbone)
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        personalize(backbone, make_identity(), minutes=0.05, on_step=stop)
+    assert np.array_equal(scene(backbone), before)
+    assert not getattr(backbone.pipeline.transformer, "peft_config", None)
+
+
+def test_who_never_spoke_is_learned_by_sight(backbone):
+    identity = make_identity()
+    silent = {space: one for space, one in identity.embeddings.items() if one.modality != "voice"}
+    assert personalize(backbone, replace(identity, embeddings=silent, speech=None), minutes=0.02, batch=2)
+
+
+def test_the_crop_to_be_drawn_is_not_shown(backbone):
+    identity = make_identity()
+    with torch.no_grad():
+        features = features_from_identity(identity, backbone.pipeline, backbone.adapter.config)
+        examples = _examples(backbone, backbone.adapter, identity, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    picked = torch.from_numpy(np.random.default_rng(1).integers(len(examples.video), size=8))
+    batch = _moments(backbone, examples, features, 8, rng)
+    assert torch.equal(batch.video, examples.video[picked])
+    for row, crop in enumerate(examples.crop[picked].tolist()):
+        shown = batch.people.head_mask[row].tolist()
+        assert not shown[crop] and sum(shown) == len(shown) - 1
+
+
+def test_only_cells_within_the_crop_count():
+    inside = _inside(torch.tensor([[0.25, 0.0, 0.75, 1.0]]), 2, 4)
+    assert inside.tolist() == [[[0, 1, 1, 0], [0, 1, 1, 0]]]
+
+
+def test_what_cannot_be_taught_so_is_refused(backbone):
+    large = replace(backbone, defaults=DEFAULTS.model_copy(update={"height": 512}))
+    with pytest.raises(AdapterMismatch, match="draws 128×512"):
+        personalize(large, make_identity())
+    with pytest.raises(AdapterMismatch, match="no head crop"):
+        personalize(backbone, replace(make_identity(), crops=()))
+    with pytest.raises(AdapterMismatch, match="no identity adapter"):
+        personalize(replace(backbone, adapter=None), make_identity())
