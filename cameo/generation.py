@@ -129,6 +129,7 @@ def film(
             prompt=script.caption,
             identities=known,
             presences=staged,
+            identity_guidance_scale=defaults.identity_guidance_scale,
             height=defaults.height,
             width=defaults.width,
             num_frames=frames,

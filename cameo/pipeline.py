@@ -13,9 +13,10 @@ callbacks. Without ``identities`` a call computes what the stock pipeline comput
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +169,20 @@ class IdentityMixin:
         stock = super().__call__  # type: ignore[misc]
         if not identities:
             return stock(*arguments, **named)
-        prompt = arguments[0] if arguments else named.get("prompt")
-        placed = _checked(identities, presences, prompt)
+        asked = signature(stock).bind(*arguments, **named)
+        asked.apply_defaults()
+        scene = asked.arguments
+        placed = _checked(identities, presences, scene["prompt"])
         people, placed = _in_any_order(self.identity_tokens(identities), placed)
         if placed is not None:
             people = [_laid(one, presence) for one, presence in zip(people, placed, strict=True)]
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
-        scenes = _scenes(prompt, named)
+        scenes = _scenes(scene)
         tokens = _repeated(IdentityTokens.beside(people), scenes)
-        routing = None if placed is None else self._routing(placed, people, named)
+        routing = None
+        if placed is not None:
+            lengths = [[getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio")]
+            routing = Routing(placed, *lengths, scene["height"], scene["width"])
         with ExitStack() as stack:
             stack.enter_context(
                 conditioned(self.transformer, tokens, self._identity_scale, self._audio_identity_scale, routing)
@@ -219,15 +225,6 @@ class IdentityMixin:
         if latents.shape[1] == 0:
             raise CastRefused(f"nothing is known of the voice of person {person + 1}", hint="enroll with scope voice")
         return latents
-
-    def _routing(
-        self, presences: Sequence[Presence], people: Sequence[IdentityTokens], named: dict[str, Any]
-    ) -> Routing:
-        # What the stock pipelines make a scene of when nothing is said.
-        height, width = named.get("height") or 512, named.get("width") or 768
-        return Routing(
-            presences, [one.video.shape[1] for one in people], [one.audio.shape[1] for one in people], height, width
-        )
 
     def _check_base(self, adapter: IdentityAdapter, base_model: str | None, base_version: str | None) -> None:
         wants, version = adapter.config.base_model, adapter.config.base_version
@@ -315,14 +312,10 @@ def _laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
     return replace(tokens, video_places=corner + tokens.video_places * size)
 
 
-def _scenes(prompt: Any, named: dict[str, Any]) -> int:
-    if isinstance(prompt, str):
-        count = 1
-    elif prompt is not None:
-        count = len(prompt)
-    else:
-        count = len(named["prompt_embeds"])
-    return count * int(named.get("num_videos_per_prompt") or 1)
+def _scenes(asked: Mapping[str, Any]) -> int:
+    """How many a call makes."""
+    prompts = asked["prompt"] if asked["prompt"] is not None else asked["prompt_embeds"]
+    return (1 if isinstance(prompts, str) else len(prompts)) * int(asked["num_videos_per_prompt"] or 1)
 
 
 def _repeated(tokens: IdentityTokens, scenes: int) -> IdentityTokens:

@@ -24,6 +24,7 @@ class Defaults(BaseModel):
         frame_rate: frames a second.
         steps: of denoising.
         guidance_scale: 1 is no guidance, and half the time.
+        identity_guidance_scale: likeness pushed apart from the prompt, see ``cameo.conditioning.guidance``; 1 is none.
         sample_rate: of the sound, Hz.
         max_sequence_length: of a prompt, in tokens.
         license: SPDX identifier, or what its owners call it.
@@ -42,6 +43,7 @@ class Defaults(BaseModel):
     sample_rate: Annotated[int, Field(gt=0)]
     max_sequence_length: Annotated[int, Field(gt=0)]
     license: str
+    identity_guidance_scale: Annotated[float, Field(ge=0)] = 1.0
     vocabulary: tuple[str, ...] | None = None
     version: str = ""
 
