@@ -181,8 +181,8 @@ class IdentityMixin:
         tokens = _repeated(IdentityTokens.beside(people), scenes)
         routing = None
         if placed is not None:
-            lengths = [[getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio")]
-            routing = Routing(placed, *lengths, scene["height"], scene["width"])
+            video, audio = ([getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio"))
+            routing = Routing(placed, video, audio, scene["height"], scene["width"])
         with ExitStack() as stack:
             stack.enter_context(
                 conditioned(self.transformer, tokens, self._identity_scale, self._audio_identity_scale, routing)

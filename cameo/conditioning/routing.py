@@ -145,7 +145,7 @@ class Routing:
     audio_lengths: Sequence[int]
     height: int
     width: int
-    _last: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    _last: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, init=False)
 
     @property
     def soft(self) -> bool:
