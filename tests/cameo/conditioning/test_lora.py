@@ -129,6 +129,15 @@ def test_ours_loads_through_diffusers_and_through_us_alike(tiny_pipeline, blob, 
         assert not any(".lora_" in name for name, _ in tiny_pipeline.transformer.named_parameters())
 
 
+def test_the_names_that_ltx_s_own_trainer_gives_load_alike(tiny_pipeline, blob):
+    """As ID-LoRAs are published."""
+    load_lora(tiny_pipeline, blob)
+    ours = _probe(tiny_pipeline.transformer)
+    unload_lora(tiny_pipeline)
+    load_lora(tiny_pipeline, changed(blob, rename("transformer.", "diffusion_model.")))
+    assert same(_probe(tiny_pipeline.transformer), ours)
+
+
 def test_scale_zero_is_the_base_model_to_the_bit(tiny_pipeline, blob):
     base = _probe(tiny_pipeline.transformer)
     load_lora(tiny_pipeline, blob, scale=0.0)
