@@ -92,6 +92,7 @@ def film(
     on_step: Callable[[int, int], None],
     presences: Mapping[str, Presence] | None = None,
     lora: bytes | None = None,
+    routed: bool = True,
 ) -> Film:
     """Generate a scene.
 
@@ -105,6 +106,7 @@ def film(
         on_step: called before the first and after each denoising step with steps done and steps in all; what it
             raises stops the generation.
         presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
+        routed: whether several people keep to their sides and their lines. False to measure what that does.
         lora: what ``cameo.training.personal`` learned of the one person in the scene; on the pipeline for this film.
 
     Raises:
@@ -112,7 +114,7 @@ def film(
     """
     pipeline, defaults = backbone.pipeline, backbone.defaults
     frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
-    staged = stage(script, frames / defaults.frame_rate, presences)
+    staged = stage(script, frames / defaults.frame_rate, presences) if routed else None
     on_step(0, defaults.steps)
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:

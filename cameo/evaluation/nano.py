@@ -26,6 +26,7 @@ from cameo.errors import InputRefused, UsageError
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Enrolled, Measures, measure
+from cameo.evaluation.pairs import PairRequest, couples, judge_pairs, render_pair, request_pair
 from cameo.evaluation.plots import contact_sheet, matrices
 from cameo.evaluation.report import NanoReport, table, table_markdown
 from cameo.evaluation.subjects import (
@@ -112,6 +113,13 @@ def evaluate(
     asked_for = sum(len(recital.digits) for recital in recitals)
     tell("judging", 0.9)
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
+    together = couples(subjects)
+    wanted = [request_pair(subjects, pair, seed) for pair in together]
+    routed, unrouted = (
+        judge_pairs([_both(backbone, subjects, one, routed=kept) for one in wanted], together, enrolled)
+        for kept in (True, False)
+    )
+    truly_together = judge_pairs([render_pair(subjects[left].seed) for left, _ in together], together, enrolled)
     generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
     report = NanoReport(
         model=backbone.name,
@@ -127,6 +135,9 @@ def evaluate(
         floor=floor,
         digits=Share(right=heard, of=asked_for),
         digits_ceiling=Share(right=truly, of=asked_for),
+        pairs=routed,
+        pairs_unrouted=unrouted,
+        pairs_ceiling=truly_together,
         likeness_ratio=_ratio(generated, ceiling),
         likeness_gain=_gain(generated, ceiling),
         seconds_per_scene=seconds / people,
@@ -157,6 +168,19 @@ def _film(backbone: Backbone, subject: Subject, script: Script, seed: int, ident
         identity_scale=identity_scale,
         on_step=lambda done, steps: None,
     )
+
+
+def _both(backbone: Backbone, subjects: list[Subject], asked: PairRequest, *, routed: bool) -> NDArray[np.uint8]:
+    return film(
+        backbone,
+        asked.script,
+        [subjects[asked.left].identity, subjects[asked.right].identity],
+        seed=asked.seed,
+        seconds=None,
+        identity_scale=1.0,
+        on_step=lambda done, steps: None,
+        routed=routed,
+    ).frames
 
 
 def _right(recital: Recital, sound: NDArray[np.float32]) -> int:

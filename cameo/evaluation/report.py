@@ -9,11 +9,12 @@ from rich.table import Table
 
 from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Measures
+from cameo.evaluation.pairs import Pairs
 from enroll.digits import recogniser
 
 __all__ = ["LEFT_OUT", "NanoReport", "table", "table_markdown"]
 
-LEFT_OUT = ("two people in a scene", "copying of the enrolled clip")
+LEFT_OUT = ("whose mouth says what with two people", "copying of the enrolled clip")
 """What an evaluation of a generator should measure and this one does not yet."""
 
 _CONDITIONS = ("generated", "rendered again", "no identity given")
@@ -35,6 +36,8 @@ class NanoReport(BaseModel):
         floor: the same prompts and noise with no identity given: what chance would score.
         digits: of two each person is asked to say, those a recogniser hears, each in its place; by chance one in ten.
         digits_ceiling: likewise of the renderer's own speech, with no other sound around it.
+        pairs: scenes with two people, each kept to their side. ``pairs_unrouted``: the same, everybody's tokens seen
+            everywhere. ``pairs_ceiling``: the same two as the renderer draws them beside each other.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
             render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.
@@ -59,6 +62,9 @@ class NanoReport(BaseModel):
     floor: Measures
     digits: Share
     digits_ceiling: Share
+    pairs: Pairs
+    pairs_unrouted: Pairs
+    pairs_ceiling: Pairs
     likeness_ratio: float | None
     likeness_gain: float | None
     seconds_per_scene: float
@@ -128,6 +134,10 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
     yield row("mean voice likeness to the other people", *(m.voice.strangers for m in conditions))
     yield row("the mouth opens with the voice, ±1 frame", *(m.in_sync for m in conditions))
     yield row("digits a recogniser hears right", report.digits, report.digits_ceiling, "")
+    yield row("two people: a face on each side", report.pairs.faces, report.pairs_ceiling.faces, "")
+    yield row("two people: each on their side", report.pairs.right, report.pairs_ceiling.right, "")
+    yield row("two people: taken for the other", report.pairs.swapped, report.pairs_ceiling.swapped, "")
+    yield row("the same, not kept to their sides", report.pairs_unrouted.swapped, "", "")
     yield row("setting as asked", *(m.setting for m in conditions))
     yield row("clothes colour as asked", *(m.clothes for m in conditions))
 

@@ -98,6 +98,10 @@ def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         audio_latent_dim=config.audio_latent_dim,
         token_dim=32,
     )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for layer in (*adapter.video_layers, *adapter.audio_layers):
+            torch.nn.init.normal_(layer.to_v_id.weight)
     adapter.save_pretrained(folder / "adapter")
     defaults = Defaults(
         height=64,

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from cameo.backbones import Defaults
 from cameo.backbones.nano import NanoConfig, build
@@ -29,7 +30,11 @@ CONFIG = NanoConfig()
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrained")
     build(CONFIG, vocabulary()).save_pretrained(folder)
-    new_adapter(CONFIG).save_pretrained(folder / "adapter")
+    adapter = new_adapter(CONFIG)
+    # One that says nothing at all is refused.
+    for layer in (*adapter.video_layers, *adapter.audio_layers):
+        torch.nn.init.normal_(layer.to_v_id.weight, std=0.01)
+    adapter.save_pretrained(folder / "adapter")
     defaults = Defaults(
         height=128,
         width=128,
@@ -91,8 +96,8 @@ def test_an_untrained_model_is_found_out(rendered: None, untrained: Path, tmp_pa
     assert (report.generated.face_found.right, report.generated.face.rank1.right) == (0, 0)
     assert (report.ceiling.face_found.right, report.ceiling.face.rank1.right) == (2, 2)
     assert report.generated.face.mean == report.likeness_ratio == report.likeness_gain == 0.0
-    # An untrained adapter changes nothing, so that no identity is the same scene.
-    assert report.generated == report.floor
+    assert report.pairs.right.of == 1 and report.pairs.faces.right == report.pairs.right.right == 0
+    assert report.pairs_ceiling.faces.right == 2 and report.pairs_ceiling.swapped.right == 0
 
     assert NanoReport.model_validate_json((out / "report.json").read_bytes()) == report
     markdown = (out / "table.md").read_text()
@@ -101,7 +106,8 @@ def test_an_untrained_model_is_found_out(rendered: None, untrained: Path, tmp_pa
     assert ("these figures flatter" in markdown) == (not report.judge_independent)
     assert "| the mouth opens with the voice, ±1 frame | 0/2 (0 %)" in markdown
     assert "| digits a recogniser hears right |" in markdown and report.digits.of == report.digits_ceiling.of == 4
-    assert "two people in a scene" in markdown
+    assert "| two people: each on their side | 0/1 (0 %) |" in markdown
+    assert "copying of the enrolled clip" in markdown
     for name, least in (("likeness.png", 1000), ("scenes.png", 500)):
         picture = cv2.imread(str(out / name))
         assert picture is not None
