@@ -25,7 +25,7 @@ from cameo.conditioning import (
 )
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.proof import prove
-from cameo.errors import InputRefused
+from cameo.errors import InputRefused, ModelTooLarge
 from cameo.script import Script
 from cameo.staging import stage
 from enroll.identity import Identity
@@ -111,6 +111,7 @@ def film(
 
     Raises:
         CastRefused, InputRefused: see ``cameo.staging``.
+        ModelTooLarge: the device ran out of memory amid the scene.
     """
     pipeline, defaults = backbone.pipeline, backbone.defaults
     frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
@@ -124,7 +125,7 @@ def film(
     began = time.perf_counter()
     pipeline.set_progress_bar_config(disable=True)
     pipeline.set_identity_scale(identity_scale)
-    with tuned(backbone, lora), torch.inference_mode():
+    with _within_memory(backbone), tuned(backbone, lora), torch.inference_mode():
         known = _features(backbone, people)
         conditioned_at = time.perf_counter()
         made = pipeline(
@@ -158,6 +159,17 @@ def film(
         sample_rate=defaults.sample_rate,
         timings={"identity": conditioned_at - began, "generate": finished - conditioned_at},
     )
+
+
+@contextmanager
+def _within_memory(backbone: Backbone) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelTooLarge(
+            f"model {backbone.name!r} ran out of memory amid the scene",
+            hint=f"make a shorter one with --seconds; `cameo doctor --model {backbone.name}` shows what is free",
+        ) from error
 
 
 @contextmanager

@@ -153,7 +153,7 @@ def test_an_adapter_of_another_version_is_refused(folder):
 
 def test_what_was_saved_is_opened(saved):
     backbone = load(str(saved), device="cpu")
-    assert backbone.defaults.model_dump(mode="json") == DEFAULTS
+    assert backbone.defaults.model_dump(mode="json", exclude_unset=True) == DEFAULTS
     assert backbone.lora is None
     assert backbone.pipeline.transformer.dtype == torch.float32
     original = build(TINY, DEFAULTS["vocabulary"], seed=0)

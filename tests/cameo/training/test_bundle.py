@@ -29,7 +29,7 @@ def learned(folder: Path, name: str, width: int = 8) -> tuple[nn.Module, Ema]:
         model(torch.randn(4, width)).square().mean().backward()
         optimiser.step()
         ema.update(model)
-    stage.save({"vae": model}, optimiser, ema)
+    stage.save({"vae": model}, [optimiser], ema)
     return model, ema
 
 
@@ -44,7 +44,7 @@ def test_a_run_goes_on_from_a_bundle_with_the_averaged_weights(tmp_path: Path):
     stage = Stage("video_vae", options)
     again = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
     optimiser, average = torch.optim.AdamW(again.parameters(), lr=0.1), Ema(again, 0.9)
-    assert stage.resume({"vae": again}, optimiser, average)
+    assert stage.resume({"vae": again}, [optimiser], average)
     assert stage.step == 3
     assert average.updates == 3
     for key, value in ema.average.items():
