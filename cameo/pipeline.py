@@ -303,13 +303,13 @@ def _in_any_order(
 
 
 def _laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
-    """Crops that belong to places in the picture belong to places in their owner's region, where it is at first."""
+    """Crops that belong to the middle of the picture belong to the middle of their owner's region, where it is at
+    first; as large as they are, for a head is learned at one size."""
     if not presence.path:
         return tokens
     box = presence.path[0][1]
-    corner = tokens.video_places.new_tensor([box.left, box.top])
-    size = tokens.video_places.new_tensor([box.right - box.left, box.bottom - box.top])
-    return replace(tokens, video_places=corner + tokens.video_places * size)
+    moved = tokens.video_places.new_tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2])
+    return replace(tokens, video_places=tokens.video_places + moved)
 
 
 def _scenes(asked: Mapping[str, Any]) -> int:
