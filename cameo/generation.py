@@ -30,13 +30,28 @@ from cameo.script import Script
 from cameo.staging import stage
 from enroll.identity import Identity
 
-__all__ = ["Film", "film", "guidance", "loras_of", "open_backbone", "tuned", "unknown_words"]
+__all__ = [
+    "PERSON",
+    "Film",
+    "as_pixels",
+    "film",
+    "forget",
+    "guidance",
+    "heed",
+    "manner",
+    "open_backbone",
+    "tuned",
+    "unknown_words",
+]
 
 # Spatio-temporal guidance perturbs this block of LTX-2; a transformer without it is run with plain guidance.
 _STG_BLOCK = 28
 
-_BACKBONE, _PERSON = "backbone", "person"
-"""Names of LoRAs on the pipeline: the one a checkpoint brings, and one that was learned of somebody."""
+PERSON = "person"
+"""Name, on the pipeline, of a LoRA that was learned of somebody."""
+
+_BACKBONE = "backbone"
+"""Likewise of the one that a checkpoint brings."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +90,7 @@ def open_backbone(model: str) -> Backbone:
         )
     if backbone.lora is not None:
         load_lora(backbone.pipeline, backbone.lora, _BACKBONE)
-    prove(backbone.adapter, backbone.pipeline.transformer)
+    prove(backbone.adapter)
     backbone.pipeline.attach_identity_adapter(backbone.adapter)
     backbones.settle(backbone)
     return backbone
@@ -133,23 +148,16 @@ def film(
             identities=known,
             presences=staged,
             identity_guidance_scale=defaults.identity_guidance_scale,
-            height=defaults.height,
-            width=defaults.width,
             num_frames=frames,
-            frame_rate=defaults.frame_rate,
-            num_inference_steps=defaults.steps,
-            max_sequence_length=defaults.max_sequence_length,
-            generator=torch.Generator("cpu").manual_seed(seed),
-            output_type="np",
             callback_on_step_end=after_step,
-            **guidance(pipeline, defaults.guidance_scale),
+            **manner(backbone, seed),
         )
     drawn = np.asarray(made.frames[0])
     if not np.isfinite(drawn).all():
         raise InputRefused(
             f"model {backbone.name!r} drew values that are no numbers", hint="its weights may be damaged"
         )
-    picture = np.clip(np.rint(drawn * 255.0), 0, 255).astype(np.uint8)
+    picture = as_pixels(drawn)
     sound = made.audio[0].float().cpu().numpy()
     finished = time.perf_counter()
     return Film(
@@ -182,19 +190,25 @@ def tuned(backbone: Backbone, lora: bytes | None) -> Iterator[None]:
     if lora is None:
         yield
         return
-    load_lora(backbone.pipeline, lora, _PERSON)
+    load_lora(backbone.pipeline, lora, PERSON)
     try:
-        set_lora_scales(backbone.pipeline, dict.fromkeys(loras_of(backbone, _PERSON), 1.0))
+        heed(backbone, 1.0)
         yield
     finally:
-        unload_lora(backbone.pipeline, _PERSON)
-        if backbone.lora is not None:
-            set_lora_scales(backbone.pipeline, {_BACKBONE: 1.0})
+        forget(backbone)
 
 
-def loras_of(backbone: Backbone, name: str) -> tuple[str, ...]:
-    """The LoRA of this name, and the one the backbone brings."""
-    return (name,) if backbone.lora is None else (_BACKBONE, name)
+def heed(backbone: Backbone, scale: float) -> None:
+    """Make the person's LoRA this strong, beside the one the backbone brings."""
+    own = {} if backbone.lora is None else {_BACKBONE: 1.0}
+    set_lora_scales(backbone.pipeline, own | {PERSON: scale})
+
+
+def forget(backbone: Backbone) -> None:
+    """Take the person's LoRA off; the one the backbone brings is active again."""
+    unload_lora(backbone.pipeline, PERSON)
+    if backbone.lora is not None:
+        set_lora_scales(backbone.pipeline, {_BACKBONE: 1.0})
 
 
 def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:
@@ -216,6 +230,26 @@ def _features(backbone: Backbone, people: Sequence[Identity]) -> list[IdentityFe
 def _frames(seconds: float, defaults: Defaults, compression: int) -> int:
     """The nearest number of frames a video VAE can make: a multiple of its compression, and one."""
     return compression * max(1, round((seconds * defaults.frame_rate - 1) / compression)) + 1
+
+
+def manner(backbone: Backbone, seed: int) -> dict[str, Any]:
+    """How a backbone makes a scene when nothing is said, but for its length; as words of its pipeline's call."""
+    defaults = backbone.defaults
+    return {
+        "height": defaults.height,
+        "width": defaults.width,
+        "frame_rate": defaults.frame_rate,
+        "num_inference_steps": defaults.steps,
+        "max_sequence_length": defaults.max_sequence_length,
+        "generator": torch.Generator("cpu").manual_seed(seed),
+        "output_type": "np",
+        **guidance(backbone.pipeline, defaults.guidance_scale),
+    }
+
+
+def as_pixels(frames: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Frames as a pipeline gives them, 0 to 1, as uint8."""
+    return np.clip(np.rint(frames * 255.0), 0, 255).astype(np.uint8)
 
 
 def guidance(pipeline: LTX2Pipeline, scale: float) -> dict[str, Any]:

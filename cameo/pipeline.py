@@ -83,7 +83,7 @@ class IdentityMixin:
         adapter = load_adapter(folder if subfolder is None else folder / subfolder, transformer=self.transformer)
         self._check_base(adapter, base_model, base_version)
         adapter.to(self.transformer.device, self.transformer.dtype)
-        prove(adapter, self.transformer)
+        prove(adapter)
         self.attach_identity_adapter(adapter)
 
     def attach_identity_adapter(self, adapter: IdentityAdapter) -> None:
@@ -125,6 +125,9 @@ class IdentityMixin:
             raise AdapterMismatch(
                 "no identity adapter is loaded", hint="call load_identity_adapter() before giving identities"
             )
+        for person in people:
+            if isinstance(person, IdentityFeatures) and len(person) != 1:
+                raise AdapterMismatch(f"features of {len(person)} people were given for one", hint="give a row each")
         with torch.inference_mode():
             return [
                 adapter(

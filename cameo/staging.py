@@ -32,8 +32,8 @@ def stage(script: Script, seconds: float, given: Mapping[str, Presence] | None =
         given: by handle, what overrules the prompt; a path or spans of speech it leaves open are the prompt's.
 
     Raises:
-        InputRefused: somebody is given a place who is not in the prompt.
-        CastRefused: more than four people, two of them in one region, or a time to speak for somebody without a line.
+        InputRefused: somebody is given a place who is not in the prompt, or a time to speak who has no line.
+        CastRefused: more than four people, or two of them in one region.
     """
     given = given or {}
     handles = [role.handle for role in script.cast]

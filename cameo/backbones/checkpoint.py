@@ -24,7 +24,7 @@ from cameo.errors import ModelTooLarge
 from enroll.errors import BadInput, WeightsMissing
 
 if TYPE_CHECKING:
-    from cameo.backbones.preflight import Offload
+    from cameo.backbones.preflight import Offload, Preflight
     from cameo.pipeline import CameoLTX2Pipeline
 
 __all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "settle"]
@@ -53,7 +53,7 @@ class Backbone:
     defaults: Defaults
     lora: Path | None = None
     device: torch.device | None = None
-    offload: Offload = "none"
+    offload: Offload | None = "none"
 
     def __repr__(self) -> str:
         return f"Backbone({self.name!r}, adapter={self.adapter is not None}, lora={self.lora is not None})"
@@ -113,14 +113,12 @@ def load(
     if folder is None and not download:
         raise WeightsMissing(f"model {model!r} is not on this machine", hint=_how_to_get(model))
     defaults = read_defaults(folder) if folder is not None else None
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    offload = _fitting(model, place)
-    kind = dtype or (torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16)
+    found = _fitting(model, device, dtype)
     try:
         with _quiet():
             pipeline = CameoLTX2Pipeline.from_pretrained(
                 model if folder is None else folder,
-                dtype=kind,
+                dtype=found.dtype,
                 use_safetensors=True,
                 local_files_only=not download,
             )
@@ -129,18 +127,18 @@ def load(
         raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
     except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
-    if offload == "none":
-        pipeline.to(place)
+    if found.offload == "none":
+        pipeline.to(found.device)
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
     return Backbone(
         pipeline=pipeline,
-        adapter=adapter.to(pipeline.transformer.device, kind) if adapter is not None else None,
+        adapter=adapter.to(pipeline.transformer.device, found.dtype) if adapter is not None else None,
         name=model,
         defaults=defaults,
         lora=folder / "lora" if folder is not None and (folder / "lora").is_dir() else None,
-        device=place,
-        offload=offload,
+        device=found.device,
+        offload=found.offload,
     )
 
 
@@ -181,18 +179,19 @@ def describe(model: str = "nano") -> Description:
     )
 
 
-def _fitting(model: str, place: torch.device) -> Offload:
+def _fitting(model: str, device: str | torch.device | None, dtype: torch.dtype | None) -> Preflight:
+    """What there is to know of it beforehand, now that it is known to fit."""
     from cameo.backbones.preflight import gigabytes, preflight
 
-    found = preflight(model, place)
+    found = preflight(model, device, dtype)
     if found.offload is None:
         raise ModelTooLarge(
             f"model {model!r} needs {gigabytes(found.weights)} for its weights and about "
-            f"{gigabytes(found.working)} to work; {gigabytes(found.free)} are free on {found.device}, "
+            f"{gigabytes(found.working)} to work; {gigabytes(found.free)} are free on {found.name}, "
             f"{gigabytes(found.ram)} in main memory",
             hint=f"`cameo doctor --model {model}` shows what would fit; nano fits anywhere",
         )
-    return found.offload
+    return found
 
 
 def folder_of(model: str) -> Path | None:

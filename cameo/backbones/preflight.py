@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,7 +50,7 @@ class Part:
         name: of its folder.
         parameters: how many; None where only the size of its files is known.
         bytes: of its weights as they would be loaded.
-        layer: bytes of its largest layer.
+        layer: bytes of its largest layer; of its largest file where only files are known, which is too much.
     """
 
     name: str
@@ -70,7 +71,8 @@ class Preflight:
         parts: components with weights, the largest first.
         working: bytes a scene needs on top of weights, estimated.
         scene: the scene that is counted on: (frames, height, width).
-        device: where it would run.
+        device: where it would run, ``name`` of it for people to read.
+        dtype: of the weights.
         free: bytes free there.
         ram: bytes of main memory free.
         offload: how it would be run; None when it does not fit at all.
@@ -84,7 +86,9 @@ class Preflight:
     parts: tuple[Part, ...]
     working: int
     scene: tuple[int, int, int]
-    device: str
+    device: torch.device
+    name: str
+    dtype: torch.dtype
     free: int
     ram: int
     offload: Offload | None
@@ -105,7 +109,8 @@ class Preflight:
             "weights_bytes": self.weights,
             "working_bytes": self.working,
             "scene": dict(zip(("frames", "height", "width"), self.scene, strict=True)),
-            "device": self.device,
+            "device": self.name,
+            "dtype": str(self.dtype).removeprefix("torch."),
             "free_bytes": self.free,
             "ram_free_bytes": self.ram,
             "offload": self.offload,
@@ -113,8 +118,13 @@ class Preflight:
         }
 
 
-def preflight(model: str = "nano", device: str | torch.device | None = None) -> Preflight:
+def preflight(
+    model: str = "nano", device: str | torch.device | None = None, dtype: torch.dtype | None = None
+) -> Preflight:
     """Look at a generator without loading it. Of one that is not here, the hub is asked for the sizes of its files.
+
+    Args:
+        device, dtype: as for ``cameo.backbones.load``, which asks here.
 
     Raises:
         BadInput: a folder that holds something else, or weights that cannot be read.
@@ -122,7 +132,7 @@ def preflight(model: str = "nano", device: str | torch.device | None = None) -> 
     folder = folder_of(model)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     defaults = read_defaults(folder) if folder is not None else None
-    kind = torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16
+    kind = dtype or (torch.float32 if defaults is not None or place.type == "cpu" else torch.bfloat16)
     download: int | None = 0
     if folder is not None:
         parts, stated = weights_of(folder, kind), defaults.license if defaults is not None else _card(folder)
@@ -139,7 +149,9 @@ def preflight(model: str = "nano", device: str | torch.device | None = None) -> 
         parts=parts,
         working=working,
         scene=scene,
-        device=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
+        device=place,
+        name=torch.cuda.get_device_name(place) if place.type == "cuda" else str(place),
+        dtype=kind,
         free=free,
         ram=ram,
         offload=choose_offload(parts, working, free, ram if place.type == "cuda" else None),
@@ -191,7 +203,7 @@ def weights_of(folder: Path, dtype: torch.dtype) -> tuple[Part, ...]:
         sizes = {key: _numel(tensor["shape"]) for header in headers for key, tensor in header.items()}
         layers: dict[str, int] = {}
         for key, size in sizes.items():
-            layer = ".".join(key.split(".")[:2])
+            layer = key.rpartition(".")[0]
             layers[layer] = layers.get(layer, 0) + size
         parts.append(
             Part(name, sum(sizes.values()), sum(sizes.values()) * dtype.itemsize, max(layers.values()) * dtype.itemsize)
@@ -215,10 +227,7 @@ def _header(path: Path) -> Mapping[str, Any]:
 
 
 def _numel(shape: list[int]) -> int:
-    size = 1
-    for edge in shape:
-        size *= int(edge)
-    return size
+    return prod(int(edge) for edge in shape)
 
 
 def _asked_of_hub(model: str, dtype: torch.dtype) -> tuple[tuple[Part, ...], str, int | None]:
@@ -261,7 +270,12 @@ def _working(folder: Path | None, defaults: Defaults | None, dtype: torch.dtype)
 
 def _config(folder: Path | None, part: str) -> dict[str, Any]:
     path = folder / part / "config.json" if folder is not None else None
-    return json.loads(path.read_text()) if path is not None and path.is_file() else {}
+    if path is None or not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read", hint="copy the folder again, all of it") from error
 
 
 def _card(folder: Path) -> str:
@@ -273,4 +287,5 @@ def _card(folder: Path) -> str:
 
 def _adapter(folder: Path | None) -> tuple[str, ...]:
     stated = _config(folder, "adapter")
-    return tuple(str(stated[f"{modality}_space"]) for modality in ("face", "body", "voice")) if stated else ()
+    spaces = (stated.get(f"{modality}_space") for modality in ("face", "body", "voice"))
+    return tuple(str(space) for space in spaces if space)

@@ -44,9 +44,18 @@ def presences_of(regions: list[str] | None, speaks: list[str] | None) -> dict[st
         return None
     from cameo.conditioning.routing import Presence
 
-    paths = {handle: _path(text) for handle, text in map(_named, regions or ())}
-    spans = {handle: _spans(text) for handle, text in map(_named, speaks or ())}
+    paths = {handle: _path(text) for handle, text in _by_handle("--region", regions).items()}
+    spans = {handle: _spans(text) for handle, text in _by_handle("--speaks", speaks).items()}
     return {handle: Presence(paths.get(handle, ()), spans.get(handle)) for handle in paths | spans}
+
+
+def _by_handle(option: str, words: list[str] | None) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for handle, text in map(_named, words or ()):
+        if handle in texts:
+            raise UsageError(f"{option} was given twice for @{handle}")
+        texts[handle] = text
+    return texts
 
 
 def _named(word: str) -> tuple[str, str]:

@@ -170,8 +170,8 @@ def _generator(model: str) -> Answer:
         here += f"{asked}; hf download {plain(model)}"
     frames, height, width = found.scene
     needs = f"{gigabytes(found.weights)} for weights, about {gigabytes(found.working)} for {frames} frames of "
-    device = f"{plain(found.device)}, {gigabytes(found.free)} free"
-    if found.device != "cpu":
+    device = f"{plain(found.name)}, {gigabytes(found.free)} free"
+    if found.device.type != "cpu":
         device += f"; main memory, {gigabytes(found.ram)} free"
     licence = " ".join(filter(None, (plain(found.licence.name) or "none stated:", "—", found.licence.says)))
     known = bool(found.parts)

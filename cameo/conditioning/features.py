@@ -19,7 +19,7 @@ from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.types import IdentityFeatures
 from enroll.identity import CropKind, Embedding, Identity, Modality, Speech
 
-__all__ = ["AdapterSpec", "encode_crops", "encode_speech", "features_from_identity"]
+__all__ = ["AdapterSpec", "encode_crops", "encode_speech", "features_from_identity", "lay_crop"]
 
 _SHORTEST_SPEECH = 1024
 """Samples; less than one window of the spectrogram says nothing of a voice."""
@@ -147,18 +147,27 @@ def _crops(identity: Identity, pipeline: LTX2Pipeline, kind: CropKind, most: int
         return torch.zeros(0, *shape)
     pixels = [crop.pixels for crop in crops]
     if kind == "head" and spec.head_placing is not None:
-        pixels = [_laid(one, spec.head_placing) for one in pixels]
+        pixels = [lay_crop(one, spec.head_placing) for one in pixels]
     latents = encode_crops(pipeline, np.stack(pixels))
     _expect(f"{kind} crop latents of this backbone", latents.shape[1:], shape)
     return latents.cpu()
 
 
-def _laid(crop: NDArray[np.uint8], placing: tuple[float, float, float]) -> NDArray[np.uint8]:
-    """The crop where a close-up would show it, its border repeated around it; (H, W, 3)."""
+def lay_crop(
+    crop: NDArray[np.uint8], placing: tuple[float, float, float], size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """A picture with the crop where a close-up would show it, its border repeated around it; (H, W, 3).
+
+    Args:
+        crop: RGB uint8, shape (h, w, 3).
+        placing: see ``head_placing`` of the adapter.
+        size: (W, H) of the picture; None for that of the crop.
+    """
     scale, x, y = placing
     height, width = crop.shape[:2]
-    matrix = np.array([[scale, 0, x * width], [0, scale, y * height]], np.float32)
-    laid = cv2.warpAffine(crop, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    across, down = size or (width, height)
+    matrix = np.array([[scale * across / width, 0, x * across], [0, scale * down / height, y * down]], np.float32)
+    laid = cv2.warpAffine(crop, matrix, (across, down), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return laid.astype(np.uint8, copy=False)
 
 

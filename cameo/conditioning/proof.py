@@ -6,7 +6,6 @@ An adapter that loads and does nothing looks like one that works, until somebody
 from __future__ import annotations
 
 import torch
-from diffusers import LTX2VideoTransformer3DModel
 
 from cameo.conditioning.adapter import IdentityAdapter, IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
@@ -15,11 +14,11 @@ from cameo.conditioning.types import IdentityFeatures
 __all__ = ["prove", "somebody"]
 
 
-def prove(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DModel) -> None:
+def prove(adapter: IdentityAdapter) -> None:
     """Follow the gradient from what the attentions are given back to every weight of the adapter.
 
-    Nothing is run through the transformer, and nothing is left on it: a few tokens of made-up features go through the
-    adapter and its projections, once with everything known of a person and once with nothing.
+    No transformer is run: a few tokens of made-up features go through the adapter and its projections, once with
+    everything known of a person and once with nothing.
 
     Raises:
         AdapterUnreadable: a weight is no number.
@@ -82,9 +81,9 @@ def _attended(
     return ((weight * value).sum(1) * noise(value.shape[-1])).sum()
 
 
-def somebody(adapter: IdentityAdapter) -> IdentityFeatures:
-    """One person of noise, of whom everything is known."""
-    config, generator = adapter.config, torch.Generator().manual_seed(0)
+def somebody(adapter: IdentityAdapter, seed: int = 0) -> IdentityFeatures:
+    """One person of noise, of whom everything is known that this adapter reads."""
+    config, generator = adapter.config, torch.Generator().manual_seed(seed)
 
     def noise(*shape: int) -> torch.Tensor:
         return torch.randn(1, *shape, generator=generator).to(adapter.device, adapter.dtype)

@@ -82,9 +82,8 @@ class _Lengthen:
         sound = named["audio_hidden_states"]
         rows, length = sound.shape[:2]
         told = named.get("audio_timestep")
-        noise = (told if told is not None else named["timestep"]).reshape(rows, -1)[:, -1:]
-        if told is not None and told.ndim > 1 and told.shape[1] == length:
-            noise = told
+        # One level for the scene, or one for every latent.
+        noise = (told if told is not None else named["timestep"]).reshape(rows, -1)
         times = named.get("audio_coords")
         if times is None:
             times = self._rope.prepare_audio_coords(rows, length, sound.device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 import torch
 
@@ -78,11 +79,12 @@ class Presence:
 
     def __post_init__(self) -> None:
         times = [at for at, _ in self.path]
-        if times != sorted(set(times)):
+        # Written so that what is no number is refused too.
+        if not all(map(isfinite, times)) or times != sorted(set(times)):
             raise CastRefused("keyframes of a region must follow each other in time")
-        if any(begin >= end for begin, end in self.speaks or ()):
+        if not all(begin < end for begin, end in self.speaks or ()):
             raise CastRefused("a span of speech ends before it begins", hint="give begin,end in seconds")
-        if self.softness < 0 or self.fade < 0:
+        if not (self.softness >= 0 and self.fade >= 0):
             raise CastRefused("softness and fade are 0 or more")
 
     @classmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -107,7 +107,7 @@ def evaluate(
     recitals, heard, truly = [recite(subject, seed) for subject in subjects], 0, 0
     for number, (subject, recital) in enumerate(zip(subjects, recitals, strict=True)):
         tell("having digits said", 0.8 + 0.1 * number / people)
-        made = _film(backbone, subject, recital.script, recital.seed)
+        made = _film(backbone, [subject], recital.script, recital.seed)
         heard += _right(recital, mono(made.sound, made.sample_rate))
         truly += _right(recital, recital.sound)
     asked_for = sum(len(recital.digits) for recital in recitals)
@@ -154,33 +154,34 @@ def evaluate(
 
 
 def _take(backbone: Backbone, subject: Subject, asked: Request, *, identity_scale: float) -> Take:
-    made = _film(backbone, subject, asked.script, asked.seed, identity_scale)
+    made = _film(backbone, [subject], asked.script, asked.seed, identity_scale=identity_scale)
     return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes, made.fps)
 
 
-def _film(backbone: Backbone, subject: Subject, script: Script, seed: int, identity_scale: float = 1.0) -> Film:
+def _film(
+    backbone: Backbone,
+    subjects: Sequence[Subject],
+    script: Script,
+    seed: int,
+    *,
+    identity_scale: float = 1.0,
+    routed: bool = True,
+) -> Film:
     return film(
         backbone,
         script,
-        [subject.identity],
+        [subject.identity for subject in subjects],
         seed=seed,
         seconds=None,
         identity_scale=identity_scale,
         on_step=lambda done, steps: None,
+        routed=routed,
     )
 
 
-def _both(backbone: Backbone, subjects: list[Subject], asked: PairRequest, *, routed: bool) -> NDArray[np.uint8]:
-    return film(
-        backbone,
-        asked.script,
-        [subjects[asked.left].identity, subjects[asked.right].identity],
-        seed=asked.seed,
-        seconds=None,
-        identity_scale=1.0,
-        on_step=lambda done, steps: None,
-        routed=routed,
-    ).frames
+def _both(backbone: Backbone, subjects: Sequence[Subject], asked: PairRequest, *, routed: bool) -> NDArray[np.uint8]:
+    pair = [subjects[asked.left], subjects[asked.right]]
+    return _film(backbone, pair, asked.script, asked.seed, routed=routed).frames
 
 
 def _right(recital: Recital, sound: NDArray[np.float32]) -> int:

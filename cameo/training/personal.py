@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,13 +25,11 @@ from cameo.conditioning import (
     conditioned,
     dump_lora,
     features_from_identity,
-    set_lora_scales,
-    unload_lora,
 )
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.errors import AdapterMismatch
-from cameo.conditioning.features import encode_crops, encode_speech
-from cameo.generation import guidance, loras_of
+from cameo.conditioning.features import encode_crops, encode_speech, lay_crop
+from cameo.generation import PERSON, as_pixels, forget, heed, manner
 from cameo.training.flow import Batch, Noised, flow_loss, noised, velocities
 from cameo.training.run import mixed
 from enroll.identity import Identity
@@ -49,9 +46,34 @@ _PRIORS = (
     "medium shot of a person in a room",
 )
 _LOOKS_OF_A_CROP = 6
-_NAME = "person"
+_MOMENTS_OF_A_PRIOR = 6
 _TETHER = 4.0
 """Weight of what the generator thought before."""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """How many latents a whole scene has, ``frames`` of the picture in time and ``heard`` of the sound, and how many of
+    the sound go with one of the picture: a ``moment``."""
+
+    frames: int
+    heard: int
+    moment: int
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> _Scene:
+        pipeline, defaults = backbone.pipeline, backbone.defaults
+        frames = (defaults.frames - 1) // pipeline.vae_temporal_compression_ratio + 1
+        mels = pipeline.audio_sampling_rate / pipeline.audio_hop_length
+        a_second = mels / pipeline.audio_vae_temporal_compression_ratio
+        heard = round(defaults.frames / defaults.frame_rate * a_second)
+        return cls(frames, heard, max(1, round(heard / frames)))
+
+    def begins(self, count: int, rng: np.random.Generator) -> Tensor:
+        """(count, 2) int64: where moments drawn at random begin, in latents of the picture and of the sound."""
+        at = rng.integers(self.frames, size=count)
+        heard = np.minimum(np.round(at * self.heard / self.frames), self.heard - self.moment)
+        return torch.from_numpy(np.stack([at, heard], 1).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -114,21 +136,24 @@ def personalize(
     began = time.monotonic()
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
+    for frozen in (adapter, pipeline.text_encoder, pipeline.connectors):
+        frozen.requires_grad_(False)
     with torch.no_grad():
         features = features_from_identity(identity, pipeline, adapter.config)
         examples = _examples(backbone, adapter, identity, rng)
         priors = _priors(backbone, seed)
-    speaks = features.speech_latents.shape[1] >= _spans(backbone)[2]
-    learned = add_lora(pipeline.transformer, rank, _NAME)
-    set_lora_scales(pipeline, dict.fromkeys(loras_of(backbone, _NAME), 1.0))
+    scene = _Scene.of(backbone)
+    speaks = features.speech_latents.shape[1] >= scene.moment
+    learned = add_lora(pipeline.transformer, rank, PERSON)
+    heed(backbone, 1.0)
     try:
         optimiser = torch.optim.AdamW(learned, lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
         while (share := (time.monotonic() - began) / 60 / minutes) < 1:
             on_step(share)
             for group in optimiser.param_groups:
                 group["lr"] = lr * min(1.0, 20 * share) * (1.0 - share)
-            person = _moments(backbone, examples, features, batch, rng)
-            world = _world(backbone, priors, person.people, rng)
+            person = _moments(scene, examples, features, batch, rng)
+            world = _world(scene, priors, person.people, rng)
             with mixed(pipeline.transformer.device):
                 with conditioned(pipeline.transformer, adapter(person.people)):
                     video, audio = flow_loss(pipeline, person, rng)
@@ -138,24 +163,19 @@ def personalize(
             (video + heard + _TETHER * drift).backward()
             torch.nn.utils.clip_grad_norm_(learned, 1.0)
             optimiser.step()
-        return dump_lora(pipeline.transformer, _NAME)
+        return dump_lora(pipeline.transformer, PERSON)
     finally:
-        unload_lora(pipeline, _NAME)
-        if before := [name for name in loras_of(backbone, _NAME) if name != _NAME]:
-            set_lora_scales(pipeline, dict.fromkeys(before, 1.0))
+        forget(backbone)
 
 
 def _drift(backbone: Backbone, noisy: Noised) -> Tensor:
     """How far the generator has come from what it was, where the person is not."""
-    pipeline, names = backbone.pipeline, loras_of(backbone, _NAME)
     with torch.no_grad():
-        set_lora_scales(pipeline, {name: float(name != _NAME) for name in names})
-        before = velocities(pipeline, noisy)
-        set_lora_scales(pipeline, dict.fromkeys(names, 1.0))
-    return sum(
-        (functional.mse_loss(now, then) for now, then in zip(velocities(pipeline, noisy), before, strict=True)),
-        torch.zeros(()),
-    )
+        heed(backbone, 0.0)
+        video, audio = velocities(backbone.pipeline, noisy)
+        heed(backbone, 1.0)
+    now_video, now_audio = velocities(backbone.pipeline, noisy)
+    return functional.mse_loss(now_video, video) + functional.mse_loss(now_audio, audio)
 
 
 def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, rng: np.random.Generator) -> _Examples:
@@ -170,12 +190,9 @@ def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, 
         for _ in range(_LOOKS_OF_A_CROP):
             laid = scale * rng.uniform(0.95, 1.05)
             x, y = left + rng.uniform(-0.05, 0.05), top + rng.uniform(-0.03, 0.03)
-            height, width = crop.pixels.shape[:2]
-            across, down = laid * size[0] / width, laid * size[1] / height
-            matrix = np.array([[across, 0, x * size[0]], [0, down, y * size[1]]], np.float32)
-            pictures.append(cv2.warpAffine(crop.pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE))
+            pictures.append(lay_crop(crop.pixels, (laid, x, y), size))
             rectangles.append((x, y, x + laid, y + laid))
-    latents = encode_crops(backbone.pipeline, np.stack(pictures).astype(np.uint8))
+    latents = encode_crops(backbone.pipeline, np.stack(pictures))
     inside = _inside(torch.tensor(rectangles), *latents.shape[2:])
     return _Examples(latents[:, :, None], inside, torch.arange(len(crops)).repeat_interleave(_LOOKS_OF_A_CROP))
 
@@ -194,21 +211,8 @@ def _priors(backbone: Backbone, seed: int) -> _Priors:
     pipeline.set_progress_bar_config(disable=True)
     video, audio = [], []
     for number, prompt in enumerate(_PRIORS):
-        made = pipeline(
-            prompt=prompt,
-            height=defaults.height,
-            width=defaults.width,
-            num_frames=defaults.frames,
-            frame_rate=defaults.frame_rate,
-            num_inference_steps=defaults.steps,
-            max_sequence_length=defaults.max_sequence_length,
-            generator=torch.Generator("cpu").manual_seed(seed + number),
-            output_type="np",
-            **guidance(pipeline, defaults.guidance_scale),
-        )
-        picked = made.frames[0][:: max(1, defaults.frames // _LOOKS_OF_A_CROP)]
-        pictures = np.clip(np.rint(picked * 255), 0, 255).astype(np.uint8)
-        latents = encode_crops(pipeline, pictures)
+        made = pipeline(prompt=prompt, num_frames=defaults.frames, **manner(backbone, seed + number))
+        latents = encode_crops(pipeline, as_pixels(made.frames[0][:: max(1, defaults.frames // _MOMENTS_OF_A_PRIOR)]))
         video.append(latents[:, :, None])
         sound = encode_speech(pipeline, made.audio[0].float().cpu(), defaults.sample_rate)[0]
         audio.append(sound[None].expand(len(latents), -1, -1))
@@ -217,17 +221,8 @@ def _priors(backbone: Backbone, seed: int) -> _Priors:
     return _Priors(torch.cat(video), torch.cat([each[:, :shortest] for each in audio]), captions)
 
 
-def _spans(backbone: Backbone) -> tuple[int, int, int]:
-    """Latents of a whole scene, of the picture in time and of the sound; and how many of these go with one of those."""
-    pipeline, defaults = backbone.pipeline, backbone.defaults
-    frames = (defaults.frames - 1) // pipeline.vae_temporal_compression_ratio + 1
-    a_second = pipeline.audio_sampling_rate / pipeline.audio_hop_length / pipeline.audio_vae_temporal_compression_ratio
-    heard = round(defaults.frames / defaults.frame_rate * a_second)
-    return frames, heard, max(1, round(heard / frames))
-
-
 def _moments(
-    backbone: Backbone, examples: _Examples, features: IdentityFeatures, count: int, rng: np.random.Generator
+    scene: _Scene, examples: _Examples, features: IdentityFeatures, count: int, rng: np.random.Generator
 ) -> Batch:
     """Moments of the person, with what is known of them less the crop that is to be drawn."""
     picked = torch.from_numpy(rng.integers(len(examples.video), size=count))
@@ -235,32 +230,29 @@ def _moments(
     if people.head_mask.shape[1] > 1:
         others = torch.arange(people.head_mask.shape[1])[None] != examples.crop[picked][:, None]
         people = replace(people, head_mask=people.head_mask & others.to(people.head_mask.device))
-    _, _, length = _spans(backbone)
-    begins = _begins(backbone, count, rng)
     speech = features.speech_latents[0]
-    if len(speech) >= length:
-        starts = rng.integers(len(speech) - length + 1, size=count)
-        audio = torch.stack([speech[at : at + length] for at in starts])
+    if len(speech) >= scene.moment:
+        starts = rng.integers(len(speech) - scene.moment + 1, size=count)
+        audio = torch.stack([speech[at : at + scene.moment] for at in starts])
     else:
-        audio = torch.zeros(count, length, features.speech_latents.shape[2])
+        audio = torch.zeros(count, scene.moment, features.speech_latents.shape[2])
     return Batch(
         video=examples.video[picked],
         audio=audio,
         captions=[_CAPTION] * count,
         people=people,
-        begins=begins,
+        begins=scene.begins(count, rng),
         weight=examples.weight[picked][:, None],
     )
 
 
-def _world(backbone: Backbone, priors: _Priors, people: IdentityFeatures, rng: np.random.Generator) -> Batch:
+def _world(scene: _Scene, priors: _Priors, people: IdentityFeatures, rng: np.random.Generator) -> Batch:
     """As many moments of nobody."""
     count = len(people)
     picked = rng.integers(len(priors.video), size=count)
-    begins = _begins(backbone, count, rng)
-    _, _, length = _spans(backbone)
-    last = priors.audio.shape[1] - length
-    audio = [priors.audio[one, at : at + length] for one, at in zip(picked, begins[:, 1].clamp(max=last), strict=True)]
+    begins = scene.begins(count, rng)
+    starts = begins[:, 1].clamp(max=priors.audio.shape[1] - scene.moment)
+    audio = [priors.audio[one, at : at + scene.moment] for one, at in zip(picked, starts, strict=True)]
     video = priors.video[torch.from_numpy(picked)]
     return Batch(
         video=video,
@@ -270,9 +262,3 @@ def _world(backbone: Backbone, priors: _Priors, people: IdentityFeatures, rng: n
         begins=begins,
         weight=torch.ones(count, 1, *video.shape[3:]),
     )
-
-
-def _begins(backbone: Backbone, count: int, rng: np.random.Generator) -> Tensor:
-    frames, heard, length = _spans(backbone)
-    at = rng.integers(frames, size=count)
-    return torch.from_numpy(np.stack([at, np.minimum(np.round(at * heard / frames), heard - length)], 1).astype(int))

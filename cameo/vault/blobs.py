@@ -130,7 +130,8 @@ class Blobs:
         return None
 
     def copy_to(self, folder: Path, identity_ids: Collection[str] | None = None) -> None:
-        """Copy to a folder of this machine what is not there yet: a ciphertext never changes.
+        """Copy to a folder of this machine whoever is not there yet: an identity's ciphertext never changes, and a LoRA
+        that is learned meanwhile comes with the next copy.
 
         Args:
             identity_ids: whose; nobody else's stay there. None for everybody's.

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import cameo
 from cameo import CameoLTX2InContextPipeline, CameoLTX2Pipeline
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.conditioning import (
     AdapterMismatch,
     AdapterUnreadable,
@@ -27,69 +27,21 @@ from cameo.conditioning import (
     load_lora,
     unload_lora,
 )
+from cameo.conditioning.proof import somebody
+from tests.cameo.tiny import TINY, make_adapter, open_values, same
 
-TINY = NanoConfig(
-    latent_channels=32,
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    audio_channels=1,
-    vocoder_width=32,
-    layers=2,
-    video_heads=1,
-    audio_heads=1,
-    text_width=32,
-    text_layers=1,
-)
 LEFT, RIGHT = Presence.at(0, 0, 0.5, 1), Presence.at(0.5, 0, 1, 1)
 
 
+SIZES = {"video_latent_channels": TINY.latent_channels, "audio_latent_dim": TINY.audio_latent_dim, "video_dim": 64}
+"""Of the adapter, to fit the tiny generator."""
+
+
 def adapter(**changes: object) -> IdentityAdapter:
-    torch.manual_seed(2)
-    sizes = {
-        "face_dim": 12,
-        "body_dim": 10,
-        "voice_dim": 14,
-        "video_latent_channels": 32,
-        "head_grid": 2,
-        "audio_latent_dim": 16,
-        "token_dim": 32,
-        "heads": 2,
-        "num_layers": 2,
-        "video_dim": 64,
-        "video_heads": 1,
-        "audio_dim": 32,
-    }
-    made = IdentityAdapter(**(sizes | changes)).eval()
-    for layer in (*made.video_layers, *made.audio_layers):
-        torch.nn.init.normal_(layer.to_v_id.weight)
-    return made
+    return open_values(make_adapter(**(SIZES | {"video_heads": 1, "audio_dim": 32} | changes)))
 
 
-def somebody(seed: int) -> IdentityFeatures:
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(1, *shape, generator=generator)
-
-    def known(count: int) -> torch.Tensor:
-        return torch.ones(1, count, dtype=torch.bool)
-
-    return IdentityFeatures(
-        face=noise(3, 12),
-        face_mask=known(3),
-        body=noise(10),
-        voice=noise(14),
-        head_latents=noise(2, 32, 2, 2),
-        head_mask=known(2),
-        body_latents=noise(1, 32, 2, 2),
-        body_mask=known(1),
-        speech_latents=noise(5, 16),
-        speech_mask=known(5),
-    )
-
-
-ADA, BO = somebody(3), somebody(4)
+ADA, BO = somebody(adapter(), 3), somebody(adapter(), 4)
 
 
 @pytest.fixture
@@ -139,10 +91,6 @@ def scene(pipeline, prompt="a person waves", **named) -> tuple[np.ndarray, np.nd
         | named,
     )
     return np.asarray(out.frames), out.audio.float().numpy()
-
-
-def same(a, b) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def near(a, b) -> bool:
@@ -368,6 +316,8 @@ def test_people_of_another_space_are_refused(ready):
 
     with pytest.raises(AdapterMismatch, match="face embedding"):
         scene(ready, identities=[replace(ADA, face=torch.zeros(1, 3, 7))])
+    with pytest.raises(AdapterMismatch, match="features of 2 people"):
+        scene(ready, identities=[IdentityFeatures.stack([ADA, BO])])
 
 
 def test_where_there_is_no_adapter_it_says_so(pipeline, tmp_path):

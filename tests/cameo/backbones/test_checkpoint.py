@@ -9,24 +9,12 @@ import torch
 from pydantic import ValidationError
 
 from cameo.backbones import Defaults, checkpoint, describe, load
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.conditioning import AdapterMismatch, IdentityAdapter
 from cameo.conditioning.attach import attach
 from enroll.errors import BadInput, WeightsMissing
+from tests.cameo.tiny import TINY
 
-TINY = NanoConfig(
-    latent_channels=32,
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    audio_channels=1,
-    vocoder_width=32,
-    layers=2,
-    video_heads=1,
-    audio_heads=1,
-    text_width=32,
-    text_layers=1,
-)
 DEFAULTS = {
     "height": 64,
     "width": 64,

@@ -111,6 +111,26 @@ def test_weights_without_a_header_are_refused(tmp_path, junk):
         preflight(str(tmp_path), "cpu")
 
 
+@pytest.mark.parametrize("junk", ["", "{", "[1]", "7"])
+def test_a_part_without_a_description_is_refused(tmp_path, junk):
+    (tmp_path / "model_index.json").write_text('{"_class_name": "LTX2Pipeline"}')
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text(junk)
+    with pytest.raises(BadInput, match=r"config\.json cannot be read"):
+        preflight(str(tmp_path), "cpu")
+
+
+def test_a_layer_is_the_smallest_thing_that_is_moved(tmp_path):
+    from safetensors.torch import save_file
+
+    (tmp_path / "text_encoder").mkdir()
+    tensors = {f"model.layers.{n}.mlp.weight": torch.zeros(10, 10) for n in range(5)}
+    tensors |= {"model.layers.0.mlp.bias": torch.zeros(10)}
+    save_file(tensors, tmp_path / "text_encoder" / "model.safetensors")
+    (part,) = weights_of(tmp_path, torch.bfloat16)
+    assert (part.parameters, part.layer) == (510, 220)
+
+
 REPOSITORY = {
     "id": "Lightricks/LTX-2",
     "cardData": {"license": "other", "license_name": "ltx-2-community-license-agreement"},

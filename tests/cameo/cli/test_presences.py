@@ -35,6 +35,11 @@ def test_times_that_cannot_be_read_are_refused(word):
         presences_of(None, [word])
 
 
+def test_somebody_has_one_region():
+    with pytest.raises(UsageError, match="--region was given twice for @ada"):
+        presences_of(["ada=0,0,0.5,1", "@Ada=0.5,0,1,1"], None)
+
+
 @pytest.mark.parametrize(
     ("region", "speaks"), [("ada=0,0,2,1", None), ("ada=2:0,0,1,1;1:0,0,1,1", None), (None, "ada=2-1")]
 )

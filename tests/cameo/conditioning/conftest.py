@@ -8,8 +8,9 @@ import pytest
 import torch
 from diffusers import LTX2Pipeline, LTX2VideoTransformer3DModel
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.conditioning import IdentityAdapter, IdentityFeatures
+from tests.cameo.tiny import TINY, make_adapter, make_features, open_values
 
 Pass = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
@@ -25,19 +26,6 @@ GENERATIONS = {
     },
 }
 GENERATIONS["2.5"] = GENERATIONS["2.3"] | {"ff_bias": False, "use_keyframes_abs_pos_embedding": True}
-TINY = NanoConfig(
-    latent_channels=32,
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    audio_channels=1,
-    vocoder_width=32,
-    layers=2,
-    video_heads=1,
-    audio_heads=1,
-    text_width=32,
-    text_layers=1,
-)
 
 
 @pytest.fixture(params=list(GENERATIONS))
@@ -99,56 +87,6 @@ def run(transformer: LTX2VideoTransformer3DModel) -> Pass:
         )
 
     return run
-
-
-def make_adapter(**changes: object) -> IdentityAdapter:
-    torch.manual_seed(2)
-    small = {
-        "face_dim": 12,
-        "body_dim": 10,
-        "voice_dim": 14,
-        "video_latent_channels": 8,
-        "head_grid": 2,
-        "audio_latent_dim": 6,
-        "token_dim": 32,
-        "tokens_per_embedding": 2,
-        "heads": 2,
-        "num_layers": 2,
-        "video_dim": 32,
-        "video_heads": 2,
-        "audio_dim": 16,
-    }
-    return IdentityAdapter(**{**small, **changes}).eval()
-
-
-def open_values(adapter: IdentityAdapter) -> IdentityAdapter:
-    """Give ``to_v_id``, which starts at zero, something to say."""
-    for layer in (*adapter.video_layers, *adapter.audio_layers):
-        torch.nn.init.normal_(layer.to_v_id.weight)
-    return adapter
-
-
-def make_features(batch: int = 1, seed: int = 3, views: int = 3, crops: int = 2, speech: int = 5) -> IdentityFeatures:
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(batch, *shape, generator=generator)
-
-    def known(count: int) -> torch.Tensor:
-        return torch.ones(batch, count, dtype=torch.bool)
-
-    return IdentityFeatures(
-        face=noise(views, 12),
-        face_mask=known(views),
-        body=noise(10),
-        voice=noise(14),
-        head_latents=noise(crops, 8, 2, 2),
-        head_mask=known(crops),
-        body_latents=noise(1, 8, 2, 2),
-        body_mask=known(1),
-        speech_latents=noise(speech, 6),
-        speech_mask=known(speech),
-    )
 
 
 @pytest.fixture(params=[None, (0.8, 0.1, 0.1)], ids=["nowhere", "placed"])

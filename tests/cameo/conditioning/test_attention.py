@@ -6,10 +6,7 @@ import pytest
 import torch
 
 from cameo.conditioning import AdapterMismatch, attach, attached, conditioned, detach
-
-
-def same(a, b) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+from tests.cameo.tiny import same
 
 
 def near(a, b) -> bool:

@@ -9,10 +9,7 @@ from torch import nn
 
 from cameo.conditioning import AdapterUnreadable, LoraMismatch
 from cameo.conditioning.lora import _probe, add_lora, dump_lora, load_lora, set_lora_scales, unload_lora
-
-
-def same(a, b) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+from tests.cameo.tiny import same
 
 
 @pytest.fixture

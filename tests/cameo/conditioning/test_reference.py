@@ -9,6 +9,7 @@ from cameo.conditioning import AdapterMismatch, attach, conditioned
 from cameo.conditioning.attach import nobody
 from cameo.conditioning.guidance import identity_guided
 from cameo.conditioning.reference import led_in, without_lead_in
+from tests.cameo.tiny import same
 
 LENGTH = 5
 
@@ -16,10 +17,6 @@ LENGTH = 5
 @pytest.fixture
 def speech() -> torch.Tensor:
     return torch.randn(1, LENGTH, 8, generator=torch.Generator().manual_seed(5))
-
-
-def same(a, b) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 @torch.no_grad()

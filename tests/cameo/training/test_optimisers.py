@@ -7,23 +7,10 @@ import torch
 from torch import nn
 from torch.optim import AdamW, Muon
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.training.latents import new_adapter
 from cameo.training.optimisers import generator_optimisers, set_rate
-
-TINY = NanoConfig(
-    latent_channels=32,
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    audio_channels=1,
-    vocoder_width=32,
-    layers=2,
-    video_heads=1,
-    audio_heads=1,
-    text_width=32,
-    text_layers=1,
-)
+from tests.cameo.tiny import TINY
 
 
 def parts() -> tuple[nn.ModuleDict, nn.Module]:

@@ -9,26 +9,14 @@ import pytest
 import torch
 
 from cameo.backbones import Backbone, Defaults
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.conditioning import AdapterMismatch, IdentityAdapter, features_from_identity
 from cameo.generation import tuned
 from cameo.pipeline import CameoLTX2Pipeline
-from cameo.training.personal import _examples, _inside, _moments, personalize
+from cameo.training.personal import _examples, _inside, _moments, _Scene, personalize
 from tests.cameo.conditioning.test_features import make_identity
+from tests.cameo.tiny import TINY
 
-TINY = NanoConfig(
-    latent_channels=32,
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    audio_channels=1,
-    vocoder_width=32,
-    layers=2,
-    video_heads=1,
-    audio_heads=1,
-    text_width=32,
-    text_layers=1,
-)
 DEFAULTS = Defaults(
     height=128,
     width=128,
@@ -96,6 +84,8 @@ def test_it_is_learned_loads_moves_the_scene_and_leaves_the_generator_alone(back
     before, shares = scene(backbone), []
     weights = personalize(backbone, make_identity(), minutes=0.05, rank=4, batch=2, on_step=shares.append)
     assert np.array_equal(scene(backbone), before)
+    parts = (backbone.adapter, backbone.pipeline.transformer, backbone.pipeline.text_encoder)
+    assert all(weight.grad is None for part in parts for weight in part.parameters())
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] < 1 and len(shares) > 2
     with tuned(backbone, weights):
         assert not np.array_equal(scene(backbone), before)
@@ -127,7 +117,7 @@ def test_the_crop_to_be_drawn_is_not_shown(backbone):
         examples = _examples(backbone, backbone.adapter, identity, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     picked = torch.from_numpy(np.random.default_rng(1).integers(len(examples.video), size=8))
-    batch = _moments(backbone, examples, features, 8, rng)
+    batch = _moments(_Scene.of(backbone), examples, features, 8, rng)
     assert torch.equal(batch.video, examples.video[picked])
     for row, crop in enumerate(examples.crop[picked].tolist()):
         shown = batch.people.head_mask[row].tolist()
