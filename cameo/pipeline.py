@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from cameo.conditioning.features import encode_speech, features_from_identity
 from cameo.conditioning.guidance import identity_guided
 from cameo.conditioning.proof import prove
 from cameo.conditioning.reference import led_in
-from cameo.conditioning.routing import Presence, Routing, check_cast
+from cameo.conditioning.routing import Presence, Routing, check_cast, laid
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
 
@@ -178,7 +177,7 @@ class IdentityMixin:
         placed = _checked(identities, presences, scene["prompt"])
         people, placed = _in_any_order(self.identity_tokens(identities), placed)
         if placed is not None:
-            people = [_laid(one, presence) for one, presence in zip(people, placed, strict=True)]
+            people = [laid(one, presence) for one, presence in zip(people, placed, strict=True)]
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
         scenes = _scenes(scene)
         tokens = _repeated(IdentityTokens.beside(people), scenes)
@@ -303,16 +302,6 @@ def _in_any_order(
 
     order = sorted(range(len(people)), key=key)
     return [people[n] for n in order], None if presences is None else [presences[n] for n in order]
-
-
-def _laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
-    """Crops that belong to the middle of the picture belong to the middle of their owner's region, where it is at
-    first; as large as they are, for a head is learned at one size."""
-    if not presence.path:
-        return tokens
-    box = presence.path[0][1]
-    moved = tokens.video_places.new_tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2])
-    return replace(tokens, video_places=tokens.video_places + moved)
 
 
 def _scenes(asked: Mapping[str, Any]) -> int:

@@ -51,6 +51,7 @@ class SceneResult:
         cast: handles, in the order of the prompt.
         timings: seconds spent, by stage.
         unknown_words: words of the prompt the model never learnt.
+        unused_loras: of the cast, whose own LoRA was learned for another model or version.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class SceneResult:
     model: str
     timings: Mapping[str, float]
     unknown_words: tuple[str, ...] = ()
+    unused_loras: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cameo.conditioning.routing import Box, Presence, check_cast
+from cameo.conditioning.routing import Presence, check_cast
 from cameo.errors import InputRefused
 from cameo.script import Role, Script, Side
 
-__all__ = ["stage"]
+__all__ = ["SIDES", "stage"]
 
-_HALVES: dict[Side, Box] = {"left": Box(0.0, 0.0, 0.5, 1.0), "right": Box(0.5, 0.0, 1.0, 1.0)}
+SIDES: dict[Side, Presence] = {
+    "left": Presence.at(0.0, 0.0, 0.5, 1.0, softness=0.05),
+    "right": Presence.at(0.5, 0.0, 1.0, 1.0, softness=0.05),
+}
+"""Where somebody is who is said to be on a side."""
+
 _OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
-_SOFTNESS = 0.05
 _PAUSE = 4
 """Letters' worth of time between two lines."""
 
@@ -51,7 +55,7 @@ def stage(script: Script, seconds: float, given: Mapping[str, Presence] | None =
                 f"@{role.handle} has a time to speak, and no line", hint=f'write one: @{role.handle} says "hello"'
             )
         if not told.path and (side := sides.get(role.handle)):
-            told = replace(told, path=((0.0, _HALVES[side]),), softness=_SOFTNESS)
+            told = replace(told, path=SIDES[side].path, softness=SIDES[side].softness)
         if told.speaks is None:
             told = replace(told, speaks=spans.get(role.handle, ()))
         presences.append(told)

@@ -529,6 +529,11 @@ class Studio:
                 lora=self._own_lora(leases, backbone),
             )
             self._require_still_allowed(leases, prompt)
+            unused = tuple(
+                lease.handle
+                for lease in leases
+                if self.vault.tuned_elsewhere(lease, backbone.name, backbone.defaults.version)
+            )
             tell("writing the scene", 0.95)
             finished = time.perf_counter()
             digest = ""
@@ -574,6 +579,7 @@ class Studio:
             model=backbone.name,
             timings={"open": opened - began, **made.timings, "write": written - finished},
             unknown_words=unknown_words(script.caption, backbone.defaults),
+            unused_loras=unused,
         )
 
     def personalize(

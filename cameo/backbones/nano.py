@@ -105,7 +105,7 @@ class NanoConfig(BaseModel):
 PRESETS = {
     "32x8": NanoConfig(),
     "16x8": NanoConfig(space=16, latent_channels=64, decoder_width=128, decoder_last=64),
-    "16x4": NanoConfig(space=16, time=4, decoder_width=128, decoder_last=64, video_heads=4),
+    "16x4": NanoConfig(space=16, time=4, decoder_width=128, decoder_last=64, video_heads=4, audio_heads=5),
 }
 """By the compression of their video VAE, in space and in time."""
 

@@ -54,6 +54,8 @@ def generate(
     ]
     if made.unknown_words:
         shown.append(f"{plain(made.model)} does not know: {', '.join(made.unknown_words)}")
+    for handle in made.unused_loras:
+        shown.append(f"@{handle}'s own LoRA is for another model or version: cameo personalize {handle} learns anew")
     return Answer(made.as_json(), tuple(shown))
 
 

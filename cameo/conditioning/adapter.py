@@ -83,6 +83,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
             crop is read as it was cut, and belongs nowhere. Not together with ``resample_to``.
         token_dim: width of a token.
         tokens_per_embedding: global tokens made of each embedding.
+        embedder_width: hidden units between an embedding and its tokens; None: twice ``token_dim``.
         depth: layers that mix the tokens; without any, a dense token is no more than a linear map of its latent.
         heads: of those layers.
         resample_to: number of tokens after a Perceiver resampler; None keeps every token.
@@ -114,6 +115,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         head_placing: tuple[float, float, float] | None = None,
         token_dim: int = 256,
         tokens_per_embedding: int = 4,
+        embedder_width: int | None = None,
         depth: int = 2,
         heads: int = 4,
         resample_to: int | None = None,
@@ -126,9 +128,10 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         per = tokens_per_embedding
-        self.face = Embedder(face_dim, token_dim, per)
-        self.body = Embedder(body_dim, token_dim, per)
-        self.voice = Embedder(voice_dim, token_dim, per)
+        width = embedder_width or 2 * token_dim
+        self.face = Embedder(face_dim, token_dim, per, width)
+        self.body = Embedder(body_dim, token_dim, per, width)
+        self.voice = Embedder(voice_dim, token_dim, per, width)
         self.crop = nn.Linear(video_latent_channels, token_dim)
         self.speech = nn.Linear(audio_latent_dim, token_dim)
         self.crop_position = nn.Parameter(torch.randn(head_grid**2, token_dim) * 0.02)

@@ -254,8 +254,9 @@ class IdentityAttnProcessor(nn.Module):
             if guided:
                 places = torch.cat([torch.full_like(places, torch.nan), places])
             places = pad(places, (0, 0, 0, tokens.shape[1] - places.shape[1]), value=torch.nan)
-        # Without a mask faster backends serve.
-        return _KeysValues(key, value, None if bool(mask.all()) else mask[:, None, None], places)
+        # Without a mask faster backends serve; but to ask holds up an accelerator, and training seldom has none.
+        all_seen = not torch.is_grad_enabled() and bool(mask.all())
+        return _KeysValues(key, value, None if all_seen else mask[:, None, None], places)
 
 
 def _routed(

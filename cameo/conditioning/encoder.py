@@ -10,16 +10,17 @@ __all__ = ["Embedder", "MixingLayer", "Resampler"]
 
 
 class Embedder(nn.Module):
-    """A few tokens from each embedding; learned ones where the first embedding of a row is absent."""
+    """A few tokens from each embedding, through ``width`` hidden units; learned ones where the first embedding of a row
+    is absent."""
 
-    def __init__(self, in_dim: int, token_dim: int, tokens: int) -> None:
+    def __init__(self, in_dim: int, token_dim: int, tokens: int, width: int) -> None:
         super().__init__()
         self.tokens = tokens
         self.net = nn.Sequential(
             nn.LayerNorm(in_dim),
-            nn.Linear(in_dim, 2 * token_dim),
+            nn.Linear(in_dim, width),
             nn.GELU(),
-            nn.Linear(2 * token_dim, tokens * token_dim),
+            nn.Linear(width, tokens * token_dim),
         )
         self.absent = nn.Parameter(torch.randn(tokens, token_dim) * 0.02)
 

@@ -9,15 +9,16 @@ holds for every pipeline, whatever it puts ahead of or behind the tokens of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 
 import torch
 
 from cameo.conditioning.attention import Positions
 from cameo.conditioning.errors import CastRefused
+from cameo.conditioning.types import IdentityTokens
 
-__all__ = ["MAX_PEOPLE", "Box", "Presence", "Routing", "check_cast"]
+__all__ = ["MAX_PEOPLE", "Box", "Presence", "Routing", "check_cast", "laid"]
 
 MAX_PEOPLE = 4
 """In one scene. More faces are smaller than a recogniser can tell apart."""
@@ -170,7 +171,11 @@ class Routing:
         return _spread(each, self.video_lengths)
 
     def _audio(self, middles: torch.Tensor) -> torch.Tensor:
-        return _spread([one.heard(middles[:, 0]) for one in self.presences], self.audio_lengths)
+        return _spread(self._heard(middles[:, 0]), self.audio_lengths)
+
+    def _heard(self, seconds: torch.Tensor) -> list[torch.Tensor]:
+        """How much of each is heard at (B or 1, T) seconds."""
+        return [one.heard(seconds) for one in self.presences]
 
     def _of_this_pass(self, stream: str, middles: torch.Tensor, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Every block of a pass asks for the same."""
@@ -178,6 +183,16 @@ class Routing:
         if seen is None or seen[0] is not middles:
             seen = self._last[stream] = (middles, compute())
         return seen[1]
+
+
+def laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
+    """Crops that belong to the middle of the picture belong to the middle of their owner's region, where it is at
+    first; as large as they are, for a head is learned at one size."""
+    if not presence.path:
+        return tokens
+    box = presence.path[0][1]
+    moved = tokens.video_places.new_tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2])
+    return replace(tokens, video_places=tokens.video_places + moved)
 
 
 def check_cast(presences: Sequence[Presence]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cameo.synth.people import CLOTHES, Outfit, Person
@@ -104,6 +105,7 @@ def make_clip(
     size: int = 256,
     fps: float = 12.5,
     outfit: int | None = None,
+    device: str | torch.device = "cpu",
 ) -> SynthClip:
     """A clip of one made-up person, or of two side by side.
 
@@ -115,6 +117,7 @@ def make_clip(
         size: edge of the picture, pixels.
         fps: pictures a second.
         outfit: number of the outfit worn; by default one of the occasion's own.
+        device: where the pictures are drawn.
     """
     rng = np.random.default_rng([0xC11B, seed, clip])
     count = int(seconds * fps) + (0 if seconds * fps % 1 == 0 else 1)
@@ -142,7 +145,7 @@ def make_clip(
         motion = _motion(rng, occasion, count, fps, mouth_track(spoken_, fps, count, start), centre)
         fixed = fixed_numbers(person, worn, light, occasion.setting, place, pan)
         numbers = [fixed | moment for moment in motion]
-        drawings.append(render(numbers, size, size))
+        drawings.append(render(numbers, size, size, device=device))
         cast.append(
             {
                 "person": seed + number,

@@ -50,18 +50,18 @@ class Part:
 _WORKERS = ("--workers", str(max(1, (os.cpu_count() or 2) - 1)))
 
 PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
-    ((Part("people", 0.15, cpu=("--people", "300"), fast=("--people", "900", *_WORKERS)),),),
+    ((Part("people", 0.15, cpu=("--people", "300"), fast=("--people", "4000", *_WORKERS)),),),
     (
         (Part("video_vae", 0.33, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "48", "--clips", "0.3")),),
         (
-            Part("audio_vae", 0.13, fast=("--batch", "16", "--sounds", "clips")),
-            Part("vocoder", 0.20, fast=("--batch", "16", "--sounds", "clips")),
+            Part("audio_vae", 0.13, fast=("--batch", "64", "--sounds", "clips")),
+            Part("vocoder", 0.20, fast=("--batch", "32", "--sounds", "clips")),
         ),
         (Part("identities", None, fast=_WORKERS),),
     ),
-    ((Part("latents", None),),),
+    ((Part("latents", None, fast=_WORKERS),),),
     (
-        (Part("base", 0.32, fast=("--batch", "128")),),
+        (Part("base", 0.32, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
         (Part("decoder", 0.32, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "24", "--clips", "0.3")),),
     ),
     ((Part("adapter", 0.08, fast=("--batch", "128")),),),

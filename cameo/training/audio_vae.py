@@ -28,9 +28,9 @@ def main() -> None:
     ema = Ema(vae, 0.998)
     stage.resume({"vae": vae}, [optimiser], ema)
     pool = sounds(stage)
-    running = 0.0
+    running = torch.zeros((), device=stage.device)
     for progress in stage.steps():
-        mel = log_mel(pool.batch(stage.options.batch)[:, None]).to(stage.device)
+        mel = log_mel(pool.batch(stage.options.batch)[:, None].to(stage.device))
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
         with stage.mixed():
@@ -43,10 +43,10 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimiser.step()
         ema.update(vae)
-        running += (error.item() - running) * (0.05 if stage.step else 1.0)
-        if stage.step % 20 == 19:
-            stage.log(error=running)
-        if stage.step % 400 == 399:
+        running = running + (error.detach() - running) * (0.05 if stage.step else 1.0)
+        if stage.step % 50 == 49:
+            stage.log(error=running.item())
+        if stage.step % 2000 == 1999:
             stage.save({"vae": vae}, [optimiser], ema)
     stage.save({"vae": vae}, [optimiser], ema)
 

@@ -1,9 +1,11 @@
 """Stage 7: text side, joint transformer and a first identity adapter, together.
 
     python -m cameo.training.base --max-minutes 30 --moments 0.8
+    python -m cameo.training.base --max-minutes 8 --batch 192 --compile      # on an accelerator
 
-Most steps may be on moments, single frames of the video latent with the sound meanwhile: they cost a fifth of a clip
-and teach what somebody looks like. What moves is taught by the rest, and by a last run with ``--moments 0``.
+Without an accelerator most steps may be on moments, single frames of the video latent with the sound meanwhile: they
+cost a fifth of a clip and teach what somebody looks like. What moves is taught by the rest, and by a last run with
+``--moments 0``. Some clips hold two people, each told on their side.
 
 The adapter learns along from the start: a dropped identity teaches the transformer to do without, a given one teaches
 it where to look. A transformer that never met an identity hardly learns to heed one afterwards.
@@ -12,14 +14,16 @@ it where to look. A transformer that never met an identity hardly learns to heed
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from cameo.conditioning.attach import attach, conditioned
+from cameo.conditioning.attach import attach
+from cameo.conditioning.types import IdentityFeatures
+from cameo.training.casting import cast
 from cameo.training.flow import Batch, Dataset, compile_blocks, flow_loss
 from cameo.training.latents import new_adapter
 from cameo.training.optimisers import generator_optimisers, set_rate
@@ -29,7 +33,11 @@ from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT
 
 _MOMENTS_A_CLIP = 5
-_NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.1, 0.1, 0.15, 0.15
+_NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
+_TWO = 0.12
+_WARM_UP = 100
+_SAVED_EVERY = 5.0
+"""Minutes."""
 
 
 def main() -> None:
@@ -46,30 +54,36 @@ def main() -> None:
     attach(pipeline.transformer, adapter)
     if stage.options.compile:
         compile_blocks(pipeline.transformer)
-    begun, rng = stage.step, np.random.default_rng([stage.options.seed, stage.step])
+    begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([stage.options.seed, stage.step])
     data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
-    video_error = audio_error = 1.0
+    # Kept where the work is: to fetch a figure each step holds up an accelerator.
+    errors = torch.ones(2, device=stage.device)
     for progress in stage.steps():
-        batch = without(_draw(data, stage, rng), rng)
-        set_rate(optimisers, stage.options.lr * min(1.0, (stage.step - begun + 1) / 100) * (1.02 - progress) ** 0.6)
-        with stage.mixed():
+        warm = min(1.0, (stage.step - begun + 1) / _WARM_UP)
+        set_rate(optimisers, stage.options.lr * warm * (1.02 - progress))
+        nobody, two = rng.uniform() < _NO_ONE, rng.uniform() < _TWO
+        batch = without(data.couples(stage.options.batch, rng) if two else _draw(data, stage, rng), rng)
+        with ExitStack() as told:
+            if nobody or two:
+                # Seldom seen: not worth compiling for.
+                told.enter_context(torch.compiler.set_stance("force_eager"))
+            told.enter_context(stage.mixed())
             # Now and then no identity at all, so that the base stands on its own.
-            nobody = rng.uniform() < _NO_ONE
-            who = nullcontext() if nobody else conditioned(pipeline.transformer, adapter(batch.people))
-            with who:
-                video, audio = flow_loss(pipeline, batch, rng)
+            if not nobody:
+                told.enter_context(cast(pipeline.transformer, adapter, batch))
+            video, audio = flow_loss(pipeline, batch, rng)
         nano.zero_grad(set_to_none=True)
         (video + audio).backward()
         torch.nn.utils.clip_grad_norm_(nano.parameters(), 1.0)
         for optimiser in optimisers:
             optimiser.step()
         ema.update(nano)
-        video_error += (video.item() - video_error) * 0.02
-        audio_error += (audio.item() - audio_error) * 0.02
+        errors.lerp_(torch.stack([video, audio]).detach(), 0.02)
         if stage.step % 50 == 49:
-            stage.log(video=video_error, audio=audio_error)
-        if stage.step % 500 == 499:
+            stage.log(video=errors[0].item(), audio=errors[1].item())
+        if stage.minutes() - saved > _SAVED_EVERY:
+            saved = stage.minutes()
             stage.save({"nano": nano}, optimisers, ema)
             preview(stage, pipeline, adapter, ema.averaged(nano))
     stage.save({"nano": nano}, optimisers, ema)
@@ -84,21 +98,25 @@ def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
 
 
 def without(batch: Batch, rng: np.random.Generator) -> Batch:
-    """The batch with some captions and some of what is known of people left out: what guidance contrasts with.
+    """The batch with some captions and some of what is known of people left out: what guidance contrasts with."""
+    captions = [c if rng.uniform() >= _NO_TEXT else "" for c in batch.captions]
+    partners = None if batch.partners is None else _partly(batch.partners, rng)
+    return replace(batch, captions=captions, people=_partly(batch.people, rng), partners=partners)
 
-    All are told by the same number of head crops, drawn for the batch: whoever was filmed from one side has few.
-    """
-    count = len(batch.captions)
 
-    def keep(share: float) -> torch.Tensor:
+def _partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
+    """Some without face, body or voice; each by one head crop at least, for many a person is filmed from one side."""
+    count, crops = people.head_mask.shape
+
+    def keep(share: float) -> Tensor:
         return torch.from_numpy(rng.uniform(size=count) >= share)
 
-    captions = [c if rng.uniform() >= _NO_TEXT else "" for c in batch.captions]
-    people = batch.people.keep(face=keep(_NO_FACE), body=keep(_NO_BODY), voice=keep(_NO_VOICE))
-    crops = people.head_mask.shape[1]
-    told = torch.from_numpy(rng.permutation(crops)[: int(rng.integers(1, crops + 1))])
-    people = replace(people, head_latents=people.head_latents[:, told], head_mask=people.head_mask[:, told])
-    return replace(batch, captions=captions, people=people)
+    ranks = rng.permuted(np.tile(np.arange(crops), (count, 1)), axis=1)
+    told = torch.from_numpy(ranks < rng.integers(1, crops + 1, (count, 1))).to(people.head_mask.device)
+    people = people.keep(face=keep(_NO_FACE), body=keep(_NO_BODY), voice=keep(_NO_VOICE))
+    return replace(
+        people, head_latents=people.head_latents * told[..., None, None, None], head_mask=people.head_mask & told
+    )
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

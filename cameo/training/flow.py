@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "Dataset",
     "Noised",
     "compile_blocks",
+    "features_of",
     "flow_loss",
     "noised",
     "prompt_states",
@@ -34,6 +36,8 @@ __all__ = [
 FRAME_RATE = 12.5
 _NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
 _AUDIO_WEIGHT = 1.0
+_EARLY_OR_LATE = 0.25
+"""Seconds by which a time of speech may be told too long, at either end."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class Batch:
         captions: B of them.
         people: features of each clip's person, from another clip.
         begins: (B, 2) int, where in its clip each begins, in frames of the video latent and in audio latents.
-        weight: (B, F, h, w), how much each video latent matters: most on the face.
+        weight: (B, F, h, w), how much each video latent matters: most on the faces.
+        partners: where two are in each clip, features of those on the right; ``people`` are then on the left.
+        spoken: (B, 2, 2), when each of the two may be heard, (begin, end) in seconds.
     """
 
     video: Tensor
@@ -55,6 +61,8 @@ class Batch:
     people: IdentityFeatures
     begins: Tensor
     weight: Tensor
+    partners: IdentityFeatures | None = None
+    spoken: Tensor | None = None
 
 
 class Dataset:
@@ -71,22 +79,31 @@ class Dataset:
         if not paths:
             raise SystemExit(f"no latents in {folder}: run `python -m cameo.training.latents` first")
         video, audio, features = [], [], []
+        together_video, together_audio = [], []
         self.truths: list[list[dict[str, Any]]] = []
+        self._together_truths: list[dict[str, Any]] = []
         for path in paths:
             tensors = load_file(path)
             video.append(tensors["video"])
             audio.append(tensors["audio"])
-            features.append(
-                IdentityFeatures(
-                    **{k.removeprefix("features/"): v for k, v in tensors.items() if k.startswith("features/")}
-                )
-            )
+            together_video.append(tensors["together_video"][0])
+            together_audio.append(tensors["together_audio"][0])
+            features.append(features_of(tensors))
             with safe_open(path, "pt") as file:
-                self.truths.append(json.loads(file.metadata()["truths"]))
+                told = file.metadata()
+            self.truths.append(json.loads(told["truths"]))
+            self._together_truths += json.loads(told["together_truths"])
         self.video, self.audio = torch.stack(video).to(device), torch.stack(audio).to(device)
+        self._together_video = torch.stack(together_video).to(device)
+        self._together_audio = torch.stack(together_audio).to(device)
         self.people = IdentityFeatures.stack(features).to(device)
-        points = torch.tensor([[clip["cast"][0]["landmarks"] for clip in truths] for truths in self.truths])
-        self.weight = _face_weight(points, *self.video.shape[3:]).to(device)
+        grid = self.video.shape[3:]
+        self.weight = _face_weight(_points(self.truths, 0), *grid).to(device)
+        couples = [[truth] for truth in self._together_truths]
+        both = [_face_weight(_points(couples, number), *grid)[:, 0] for number in (0, 1)]
+        self._together_weight = torch.maximum(*both).to(device)
+        numbers = {int(path.stem): number for number, path in enumerate(paths)}
+        self._couples = np.array([(n, numbers[seed + 1]) for seed, n in numbers.items() if seed + 1 in numbers])
 
     def __len__(self) -> int:
         return len(self.video)
@@ -121,10 +138,40 @@ class Dataset:
             weight=weight,
         )
 
+    def couples(self, count: int, rng: np.random.Generator) -> Batch:
+        """Whole clips drawn at random in which two people are beside each other.
+
+        Args:
+            count: of clips.
+            rng: draws.
+        """
+        left, right = self._couples[rng.integers(len(self._couples), size=count)].T
+        truths = [self._together_truths[n] for n in left]
+        # Generation guesses when somebody speaks: what is told is not to the point either.
+        spoken = np.array([[member["speaks"] for member in truth["cast"]] for truth in truths])
+        spoken += rng.uniform(0, _EARLY_OR_LATE, spoken.shape) * [-1, 1]
+        picked, others = (torch.from_numpy(n).to(self.video.device) for n in (left, right))
+        return Batch(
+            video=self._together_video[picked].float(),
+            audio=self._together_audio[picked].float(),
+            captions=[caption(truth, rng) for truth in truths],
+            people=self.people[picked],
+            begins=torch.zeros(count, 2, dtype=torch.int64),
+            weight=self._together_weight[picked],
+            partners=self.people[others],
+            spoken=torch.from_numpy(spoken.astype(np.float32)),
+        )
+
     @staticmethod
     def _caption(truth: dict[str, Any], clip: int, rng: np.random.Generator) -> str:
         # The first clip wears what the reference wears: clothes may come from there. The others must be told.
         return caption(truth, rng, clothes=bool(rng.uniform() < 0.4) if clip == 0 else True)
+
+
+def features_of(tensors: Mapping[str, Tensor]) -> IdentityFeatures:
+    """Of what ``latents`` wrote for one person, how they are told to an adapter."""
+    named = {k.removeprefix("features/"): v for k, v in tensors.items() if k.startswith("features/")}
+    return IdentityFeatures(**named)
 
 
 def prompt_states(pipeline: LTX2Pipeline, captions: list[str]) -> tuple[Tensor, Tensor, Tensor]:
@@ -213,6 +260,11 @@ def compile_blocks(transformer: LTX2VideoTransformer3DModel) -> None:
         block.compile(dynamic=False)
 
 
+def _points(truths: Sequence[Sequence[dict[str, Any]]], member: int) -> Tensor:
+    """(N, K, T, 5, 2): the landmarks of one of the cast."""
+    return torch.tensor([[clip["cast"][member]["landmarks"] for clip in clips] for clips in truths])
+
+
 def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:
     """(N, K, frames, height, width) for the cells of the latents of whole clips, from landmarks (N, K, T, 5, 2) in
     pixels."""
@@ -224,14 +276,16 @@ def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor
 
 
 def _positions(pipeline: LTX2Pipeline, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Where and when the tokens of a batch are: (B, 3, N, 2) of the picture and (B, 1, T, 2) of the sound, as the
-    transformer would lay them out for the whole clip."""
+    """Where and when the tokens of a batch are: (B or 1, 3, N, 2) of the picture and (B or 1, 1, T, 2) of the sound, as
+    the transformer would lay them out for the whole clip; one row where all begin with their clips."""
     frames, height, width = batch.video.shape[2:]
     transformer, length = pipeline.transformer, batch.audio.shape[1]
     first, heard = (int(last) for last in batch.begins.amax(0))
     video = transformer.rope.prepare_video_coords(1, first + frames, height, width, "cpu", fps=FRAME_RATE)[0]
     audio = transformer.audio_rope.prepare_audio_coords(1, heard + length, "cpu")[0]
     grid = height * width
+    if not first and not heard:
+        return video[None], audio[None]
     return (
         torch.stack([video[:, at * grid : (at + frames) * grid] for at in batch.begins[:, 0].tolist()]),
         torch.stack([audio[:, at : at + length] for at in batch.begins[:, 1].tolist()]),

@@ -183,24 +183,23 @@ def main() -> None:
         pack_known(stage.folder(), stage.options.pack)
         return
     shards, folder = Shards.open(stage.folder("people")), stage.folder()
-    if stage.options.known is not None:
-        known = load_file(stage.options.known)
-        for source in shards.paths:
-            if f"{int(source.stem)}/{FACE}" in known:
-                _write(folder / source.name, from_known(Shards((source,)), 0, int(source.stem), known).to_bytes())
-    missing = [(int(source.stem), source, folder / source.name) for source in shards.paths]
-    for_each(stage, _identify_shard, [one for one in missing if not one[2].exists()])
+    known = {} if stage.options.known is None else load_file(stage.options.known)
+    missing = []
+    for source in shards.paths:
+        names = [f"{int(source.stem)}/{space}" for space in _MODALITIES]
+        if not (folder / source.name).exists():
+            of_them = {name: known[name].astype(np.float32) for name in names if name in known}
+            missing.append((int(source.stem), source, folder / source.name, of_them))
+    for_each(stage, _identify_shard, missing)
 
 
 @torch.no_grad()
-def _identify_shard(seed: int, source: Path, target: Path) -> None:
-    _write(target, from_shard(Shards((source,)), 0, seed).to_bytes())
-
-
-def _write(path: Path, blob: bytes) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_bytes(blob)
-    partial.replace(path)
+def _identify_shard(seed: int, source: Path, target: Path, known: Mapping[str, NDArray[np.float32]]) -> None:
+    shard = Shards((source,))
+    identity = from_known(shard, 0, seed, known) if f"{seed}/{FACE}" in known else from_shard(shard, 0, seed)
+    partial = target.with_suffix(".part")
+    partial.write_bytes(identity.to_bytes())
+    partial.replace(target)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

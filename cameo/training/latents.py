@@ -2,14 +2,15 @@
 
     python -m cameo.training.latents
 
-Writes one file a person: latents of the clips, features of the identity, truths for captions. Run it again after more
-people were made. The statistics that normalise latents are measured on the first run and kept: what is trained on them
-must never see them move.
+Writes one file a person: latents of the clips and of the one with the next person, features of the identity, truths for
+captions. Run it again after more people were made. Workers on an accelerator share it. The statistics that normalise
+latents are measured on the first run and kept: what is trained on them must never see them move.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,16 @@ from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.features import features_from_identity
 from cameo.training.identities import BODY, DIMS, FACE, VOICE
 from cameo.training.parts import autoencoders
-from cameo.training.run import Stage
+from cameo.training.run import Stage, sizes
 from cameo.training.shards import Shards, to_unit
+from cameo.training.together import for_each, worker_options
 from cameo.training.transform import has_transform
 from enroll.alignment import CROP_SIZE
 from enroll.identity import Identity
 
 _MEASURED_ON = 60
+
+_TRUTHS = {"truths": "clips", "together_truths": "together"}
 
 _HEAD_PLACING = (0.81, 0.105, 0.097)
 """Where a made-up close-up shows a head: the mean of what brings the crop's template onto the landmarks of 415 frames.
@@ -52,6 +56,7 @@ def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
         audio_latent_dim=config.audio_latent_dim,
         token_dim=192,
         tokens_per_embedding=2,
+        embedder_width=256,
         depth=0,
         num_layers=config.layers,
         video_dim=config.video_heads * 64,
@@ -73,34 +78,46 @@ def raw_latents(pipeline: LTX2Pipeline, frames: np.ndarray, sound: np.ndarray) -
 
 @torch.no_grad()
 def main() -> None:
-    stage = Stage.parse("latents", __doc__)
-    pipeline, shards, folder = autoencoders(stage.options.runs), Shards.open(stage.folder("people")), stage.folder()
-    pipeline.to(stage.device)
+    stage = Stage.parse("latents", __doc__, worker_options)
+    shards, folder = Shards.open(stage.folder("people")), stage.folder()
     if not (folder / "statistics.json").exists():
-        _measure(pipeline, shards, folder / "statistics.json")
         pipeline = autoencoders(stage.options.runs).to(stage.device)
-    config = new_adapter(stage.config).config
-    for person, source in enumerate(shards.paths):
-        path, identity = folder / source.name, stage.folder("identities") / source.name
-        if path.exists() or not identity.exists():
-            continue
-        frames, sound = shards.tensor(person, "frames"), shards.tensor(person, "sound").astype(np.float32) / 32767
-        video, audio = raw_latents(pipeline, frames, sound)
+        _measure(pipeline, shards, folder / "statistics.json")
+    todo = [
+        (int(source.stem), source, identity, path, stage.options.runs, str(stage.device))
+        for source in shards.paths
+        if not (path := folder / source.name).exists()
+        and (identity := stage.folder("identities") / source.name).exists()
+    ]
+    for_each(stage, _encode_shard, todo)
+
+
+@torch.no_grad()
+def _encode_shard(seed: int, source: Path, identity: Path, path: Path, runs: Path, device: str) -> None:
+    pipeline, shard = _encoders(runs, device), Shards((source,))
+    tensors: dict[str, Tensor] = {}
+    for which in ("", "together_"):
+        sound = shard.tensor(0, f"{which}sound").astype(np.float32) / 32767
+        video, audio = raw_latents(pipeline, shard.tensor(0, f"{which}frames"), sound)
         video = pipeline._normalize_latents(video, pipeline.vae.latents_mean, pipeline.vae.latents_std)
         audio = pipeline._normalize_audio_latents(
             audio, pipeline.audio_vae.latents_mean, pipeline.audio_vae.latents_std
         )
-        features = features_from_identity(Identity.from_bytes(identity.read_bytes()), pipeline, config)
-        tensors = {"video": video.half(), "audio": audio.half()}
-        tensors |= {f"features/{k}": v.contiguous() for k, v in features.tensors().items()}
-        tensors = {k: v.cpu() for k, v in tensors.items()}
-        partial = path.with_suffix(".part")
-        save_file(tensors, partial, metadata={"truths": json.dumps(shards.truths(person)["clips"])})
-        partial.replace(path)
-        if person % 20 == 0:
-            stage.say(f"person {source.stem}")
-        if stage.out_of_time():
-            break
+        tensors |= {f"{which}video": video.half(), f"{which}audio": audio.half()}
+    known = Identity.from_bytes(identity.read_bytes())
+    features = features_from_identity(known, pipeline, new_adapter(sizes(runs)).config)
+    tensors |= {f"features/{k}": v.contiguous() for k, v in features.tensors().items()}
+    tensors = {k: v.cpu() for k, v in tensors.items()}
+    truths = shard.truths(0)
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata={name: json.dumps(truths[of]) for name, of in _TRUTHS.items()})
+    partial.replace(path)
+
+
+@lru_cache(maxsize=1)
+def _encoders(runs: Path, device: str) -> LTX2Pipeline:
+    """The trained autoencoders; each worker loads them once."""
+    return autoencoders(runs).to(device)
 
 
 def _measure(pipeline: LTX2Pipeline, shards: Shards, path: Path) -> None:

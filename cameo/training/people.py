@@ -2,9 +2,9 @@
 
     python -m cameo.training.people --people 500
 
-A shard holds a few short clips to learn to make and one long clip to enrol from, which is always another occasion:
-an adapter that saw its target in its reference would learn to copy. Shards that exist are kept, so the command goes on
-where it stopped.
+A shard holds a few short clips to learn to make, one with the next person beside them, and one long clip to enrol from,
+which is always another occasion: an adapter that saw its target in its reference would learn to copy. Shards that exist
+are kept, so the command goes on where it stopped. Workers on an accelerator share it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from cameo.training.run import Stage
 from cameo.training.together import for_each, worker_options
 
 CLIPS = 3
+TOGETHER = 500
+"""Number of the clip in which the next person is there too; by then outfits of the others are none of theirs."""
 SECONDS = 2.0
 SIZE = 128
 REFERENCE_SIZE = 160
@@ -29,24 +31,30 @@ _EVERY = 4
 
 
 @torch.no_grad()
-def make_shard(seed: int, path: Path) -> None:
+def make_shard(seed: int, path: Path, device: str = "cpu") -> None:
     """Write the shard of one person.
 
-    Tensors: ``frames`` (CLIPS, 25, 128, 128, 3) uint8, ``sound`` (CLIPS, 32000) int16, ``reference_frames``
-    (13, 160, 160, 3) uint8, ``reference_landmarks`` (13, 5, 2) float32, ``reference_sound`` (64000,) int16. The truths
-    are in the header.
+    Tensors: ``frames`` (CLIPS, 25, 128, 128, 3) uint8, ``sound`` (CLIPS, 32000) int16, ``together_frames`` and
+    ``together_sound`` likewise of one clip, ``reference_frames`` (13, 160, 160, 3) uint8, ``reference_landmarks``
+    (13, 5, 2) float32, ``reference_sound`` (64000,) int16. The truths are in the header.
     """
     # The first clip wears what the reference wears, so that clothes too can be learned from it.
-    clips = [make_clip(seed, k, seconds=SECONDS, size=SIZE, outfit=0 if k == 0 else None) for k in range(CLIPS)]
-    reference = make_clip(seed, 1000, seconds=4.0, size=REFERENCE_SIZE, outfit=0)
+    clips = [
+        make_clip(seed, k, seconds=SECONDS, size=SIZE, outfit=0 if k == 0 else None, device=device)
+        for k in range(CLIPS)
+    ]
+    together = make_clip(seed, TOGETHER, people=2, seconds=SECONDS, size=SIZE, device=device)
+    reference = make_clip(seed, 1000, seconds=4.0, size=REFERENCE_SIZE, outfit=0, device=device)
     tensors = {
         "frames": np.stack([c.frames for c in clips]),
         "sound": np.stack([_pcm(c.sound) for c in clips]),
+        "together_frames": together.frames[None],
+        "together_sound": _pcm(together.sound)[None],
         "reference_frames": np.ascontiguousarray(reference.frames[::_EVERY]),
         "reference_landmarks": np.array(reference.truth["cast"][0]["landmarks"], np.float32)[::_EVERY].copy(),
         "reference_sound": _pcm(reference.sound),
     }
-    truths = json.dumps({"clips": [c.truth for c in clips], "reference": reference.truth})
+    truths = json.dumps({"clips": [c.truth for c in clips], "together": [together.truth], "reference": reference.truth})
     partial = path.with_suffix(".part")
     save_file(tensors, partial, metadata={"seed": str(seed), "truths": truths})
     partial.replace(path)
@@ -60,7 +68,8 @@ def main() -> None:
     stage = Stage.parse("people", __doc__, _options)
     folder = stage.folder("people")
     seeds = range(stage.options.first, stage.options.first + stage.options.people)
-    missing = [(seed, path) for seed in seeds if not (path := folder / f"{seed:06d}.safetensors").exists()]
+    paths = ((seed, folder / f"{seed:06d}.safetensors") for seed in seeds)
+    missing = [(seed, path, str(stage.device)) for seed, path in paths if not path.exists()]
     for_each(stage, make_shard, missing)
 
 

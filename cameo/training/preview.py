@@ -8,14 +8,16 @@ import cv2
 import numpy as np
 import torch
 from diffusers import LTX2Pipeline
+from safetensors.torch import load_file
 
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.attach import conditioned
+from cameo.conditioning.types import IdentityFeatures
 from cameo.generation import guidance
-from cameo.training.flow import FRAME_RATE, Dataset
+from cameo.training.flow import FRAME_RATE, features_of
 from cameo.training.run import Stage
-from cameo.training.shards import HELD_OUT
 
+_PEOPLE = 4
 _PROMPTS = (
     'close-up of a person by the sea says "hello"',
     'close-up of a person in a room wearing red says "one two"',
@@ -27,8 +29,10 @@ _PROMPTS = (
 def preview(
     stage: Stage, pipeline: LTX2Pipeline, adapter: IdentityAdapter, averaged: AbstractContextManager[None]
 ) -> None:
-    """``preview.png``: three prompts below each other, four strangers beside each other, three frames of each."""
-    people = Dataset(stage.folder("latents"), 2 * HELD_OUT).people
+    """``preview.png``: three prompts below each other, four people beside each other, three frames of each. They are
+    those of the highest seeds: strangers, where some who are held out were encoded too."""
+    last = sorted(stage.folder("latents").glob("[0-9]*.safetensors"))[-_PEOPLE:]
+    people = IdentityFeatures.stack([features_of(load_file(path)) for path in reversed(last)]).to(stage.device)
     pipeline.set_progress_bar_config(disable=True)
     rows = []
     pipeline.transformer.eval()
@@ -36,8 +40,8 @@ def preview(
     with averaged, torch.compiler.set_stance("force_eager"):
         for prompt in _PROMPTS:
             row = []
-            for number in range(4):
-                tokens = adapter(people[(len(people) - 1 - number) % len(people)])
+            for number in range(_PEOPLE):
+                tokens = adapter(people[number % len(people)])
                 with conditioned(pipeline.transformer, tokens):
                     scene = pipeline(
                         prompt=prompt,

@@ -43,7 +43,7 @@ def main() -> None:
 
     shutil.rmtree(target, ignore_errors=True)
     pipeline.to(torch.bfloat16)
-    pipeline.save_pretrained(target, safe_serialization=True)
+    pipeline.save_pretrained(target, safe_serialization=True, max_shard_size="14MB")
     adapter.to(torch.bfloat16).save_pretrained(target / "adapter")
     if low_rank is not None:
         from safetensors.torch import load, save

@@ -1,9 +1,11 @@
-"""Made-up speech over made-up ambience, as the audio stages learn from it: an endless pool, refreshed as it is used, or
-the sound of the clips there are, which an accelerator need not wait for."""
+"""Made-up speech over made-up ambience, as the audio stages learn from it: an endless pool, refreshed as it is used;
+or, so that an accelerator need not wait, as many as were made beforehand or the sound of the clips there are."""
 
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +33,8 @@ def sounds(stage: Stage, salt: int = 0) -> Sounds:
     seed = stage.options.seed + stage.step + salt
     if stage.options.sounds == "made":
         return SoundPool(seed=seed)
+    if stage.options.sounds == "pool":
+        return ClipSounds(_pool(stage, seed).to(stage.device), seed)
     people = training_people(stage.folder("people"))
     clips = np.concatenate([people.tensor(i, "sound") for i in range(len(people))])
     return ClipSounds(torch.from_numpy(clips).to(stage.device), seed)
@@ -38,7 +42,29 @@ def sounds(stage: Stage, salt: int = 0) -> Sounds:
 
 def sound_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=4, help="sounds a step")
-    parser.add_argument("--sounds", choices=("made", "clips"), default="made", help="always new, or those of the clips")
+    parser.add_argument(
+        "--sounds",
+        choices=("made", "pool", "clips"),
+        default="made",
+        help="always new, made beforehand by --workers, or those of the clips",
+    )
+    parser.add_argument("--pool", type=int, default=4000, help="sounds made beforehand")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make them")
+
+
+def _pool(stage: Stage, seed: int) -> Tensor:
+    """(M, N) int16."""
+    count, workers = stage.options.pool, stage.options.workers
+    # Not forked: a process that has used its threads or an accelerator cannot be copied safely.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        parts = pool.map(_made, range(workers * seed, workers * (seed + 1)), [-(-count // workers)] * workers)
+        return torch.from_numpy(np.concatenate(list(parts)))
+
+
+def _made(seed: int, count: int) -> NDArray[np.int16]:
+    torch.set_num_threads(1)
+    sounds = SoundPool(seed=seed)
+    return np.stack([np.round(np.clip(sounds.make(), -1, 1) * 32767).astype(np.int16) for _ in range(count)])
 
 
 class ClipSounds:
@@ -78,7 +104,7 @@ class SoundPool:
         """(count, N) float32 in [-1, 1]."""
         fresh = 4 if len(self._pool) >= 16 else 16
         for _ in range(fresh):
-            made = self._make()
+            made = self.make()
             if len(self._pool) < self._size:
                 self._pool.append(made)
             else:
@@ -87,7 +113,8 @@ class SoundPool:
         gains = self._rng.uniform(0.6, 1.2, (count, 1)).astype(np.float32)
         return torch.from_numpy(np.clip(np.stack([self._pool[i] for i in picked]) * gains, -1, 1))
 
-    def _make(self) -> NDArray[np.float32]:
+    def make(self) -> NDArray[np.float32]:
+        """One more, (N,)."""
         rng = self._rng
         voice = Voice.from_seed(int(rng.integers(HELD_OUT)))
         words = [str(w) for w in rng.choice(WORDS, int(rng.integers(1, 5)))]

@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 
 import torch
+from diffusers import AutoencoderKLLTX2Audio
 from torch import Tensor
 
 from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import build
+from cameo.training.parts import autoencoders
 from cameo.training.run import Ema, Stage
 from cameo.training.sounds import sound_options, sounds
 
@@ -28,29 +30,40 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vocoder, 0.998)
     stage.resume({"vocoder": vocoder}, [optimiser], ema)
+    autoencoder = autoencoders(stage.options.runs).audio_vae.to(stage.device)
     pool = sounds(stage, salt=7)
-    running = 0.0
+    running = torch.zeros((), device=stage.device)
     for progress in stage.steps():
-        sound = pool.batch(stage.options.batch)
-        start = int(torch.randint(0, (sound.shape[1] - _SAMPLES) // 160, ()).item()) * 160
-        mel = log_mel(sound[:, None])[:, :, start // 160 : (start + _SAMPLES) // 160]
-        sound = sound[:, None, start : start + _SAMPLES].to(stage.device)
+        sound = pool.batch(stage.options.batch).to(stage.device)
+        mel = heard_through(autoencoder, log_mel(sound[:, None]))
+        start = int(torch.randint(0, mel.shape[2] - _SAMPLES // 160, ()).item()) * 160
+        mel = mel[:, :, start // 160 : (start + _SAMPLES) // 160]
+        sound = sound[:, None, start : start + _SAMPLES]
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
         with stage.mixed():
-            drawn = vocoder(mel.to(stage.device))
+            drawn = vocoder(mel)
         loss = spectral_distance(drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 1.0)
         optimiser.step()
         ema.update(vocoder)
-        running += (loss.item() - running) * (0.02 if stage.step else 1.0)
+        running = running + (loss.detach() - running) * (0.02 if stage.step else 1.0)
         if stage.step % 50 == 49:
-            stage.log(distance=running)
-        if stage.step % 400 == 399:
+            stage.log(distance=running.item())
+        if stage.step % 2000 == 1999:
             stage.save({"vocoder": vocoder}, [optimiser], ema)
     stage.save({"vocoder": vocoder}, [optimiser], ema)
+
+
+@torch.no_grad()
+def heard_through(autoencoder: AutoencoderKLLTX2Audio, mel: Tensor) -> Tensor:
+    """Spectrograms (B, 2, T, M), all but the first half of them as the autoencoder gives them back; it may give a few
+    frames less, and then all are cut to that."""
+    own = len(mel) // 2
+    back = autoencoder.decode(autoencoder.encode(mel[own:]).latent_dist.mode()).sample.float()
+    return torch.cat([mel[:own, :, : back.shape[2]], back])
 
 
 def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:

@@ -86,7 +86,12 @@ class Blobs:
 
     def has(self, identity_id: str, kind: str) -> bool:
         """Whether there is one of this kind."""
-        return f"{kind}.sealed" in self._shelf.names_in(identity_id)
+        return kind in self.kinds(identity_id)
+
+    def kinds(self, identity_id: str) -> tuple[str, ...]:
+        """What lies there of one identity."""
+        names = self._shelf.names_in(identity_id)
+        return tuple(name.removesuffix(".sealed") for name in names if name.endswith(".sealed"))
 
     def count(self, identity_id: str) -> int:
         """How many lie there of one identity; 0 when that cannot be asked now, for leaving waits for no other

@@ -12,6 +12,8 @@ from cameo.vault.schema import Tombstone
 
 __all__ = ["Tuning"]
 
+_LORA = "lora-"
+
 
 class Tuning(Core):
     """The part of a vault that keeps people's own LoRAs. A LoRA of a person is biometric: nobody sees it but through a
@@ -59,6 +61,16 @@ class Tuning(Core):
                 return None
             return open_sealed(owner.key, self._blobs.read(owner.identity_id, kind), owner.context(kind))
 
+    def tuned_elsewhere(self, lease: Lease, model: str, version: str) -> bool:
+        """Whether a LoRA was learned of the person, and none of them for this generator.
+
+        Raises:
+            PermissionDenied: the lease has ended.
+        """
+        lease.require_open()
+        loras = [kind for kind in self._blobs.kinds(lease.identity_id) if kind.startswith(_LORA)]
+        return bool(loras) and _kind(model, version) not in loras
+
 
 def _kind(model: str, version: str) -> str:
-    return f"lora-{sha256(f'{model}|{version}'.encode()).hexdigest()[:16]}"
+    return f"{_LORA}{sha256(f'{model}|{version}'.encode()).hexdigest()[:16]}"

@@ -289,9 +289,19 @@ def test_the_result_says_what_was_written(studio: Studio, enrolled, tiny_model: 
     assert pictures.shape == (17, 64, 64, 3)
     assert (made.seconds, made.width, made.height, made.fps) == (17 / 12.5, 64, 64, 12.5)
     assert sound.shape[1] == pytest.approx(made.seconds * made.sample_rate, abs=2048)
-    assert made.unknown_words == ("goodbye",)
+    assert (made.unknown_words, made.unused_loras) == (("goodbye",), ())
     assert studio.show("ada").uses == 1
     assert studio.verify_log().size > 0
+
+
+def test_a_lora_of_another_version_is_not_passed_over_in_silence(
+    studio: Studio, enrolled, tiny_model: Path, tmp_path: Path
+) -> None:
+    enrolled("ada", uses=("generate", "personalize"))
+    with studio.vault.lease("ada", purpose="personalize") as lease:
+        studio.vault.keep_tuning(lease, "nano", "of long ago", b"never read")
+    made = studio.generate('@ada says "hello"', out=tmp_path / "scene.mp4", model=str(tiny_model), seconds=0.4)
+    assert made.unused_loras == ("ada",)
 
 
 def test_check_knows_the_file_the_changed_file_and_nothing(

@@ -94,8 +94,7 @@ def test_presets_differ_in_compression_and_stay_small():
         built = build(config, WORDS)
         parts = (built.vae, built.audio_vae, built.vocoder, built.text_encoder, built.connectors, built.transformer)
         assert millions(built.vae) < 7.5  # in bfloat16 below 15 MB
-        assert millions(built.transformer) < 7.5
-        assert sum(millions(part) for part in parts) < 16
+        assert sum(millions(part) for part in parts) < 17.7  # below 36 MiB, with an adapter of 1.15
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_callers_state_alone(nano):

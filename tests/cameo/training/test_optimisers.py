@@ -9,7 +9,7 @@ from torch.optim import AdamW, Muon
 
 from cameo.backbones.nano import build
 from cameo.training.latents import new_adapter
-from cameo.training.optimisers import generator_optimisers, set_rate
+from cameo.training.optimisers import StackedMuon, generator_optimisers, set_rate
 from tests.cameo.tiny import TINY
 
 
@@ -61,3 +61,20 @@ def test_a_step_of_muon_turns_by_no_more_than_its_rate():
     muon.step()
     moved = (weight.detach() - before * (1 - 1e-2 * 0.01)).square().mean().sqrt()
     assert 0.7 < float(moved) / (0.2 * 1e-2) < 1.3
+
+
+def test_stacked_or_one_by_one_muon_does_the_same():
+    g = torch.Generator().manual_seed(0)
+    shapes = [(64, 32), (64, 32), (32, 64), (48, 48), (32, 64)]
+    one_by_one = [nn.Parameter(torch.randn(shape, generator=g)) for shape in shapes]
+    stacked = [nn.Parameter(p.detach().clone()) for p in one_by_one]
+    options = {"lr": 1e-2, "weight_decay": 0.01, "adjust_lr_fn": "match_rms_adamw"}
+    judge, ours = Muon(one_by_one, **options), StackedMuon(stacked, **options)
+    for _ in range(3):
+        for p, q in zip(one_by_one, stacked, strict=True):
+            p.grad = torch.randn(p.shape, generator=g)
+            q.grad = p.grad.clone()
+        judge.step()
+        ours.step()
+    for p, q in zip(one_by_one, stacked, strict=True):
+        assert torch.allclose(p, q, atol=1e-4)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from cameo.backbones.mel import log_mel
@@ -17,11 +20,13 @@ from cameo.conditioning.types import IdentityFeatures
 from cameo.synth.clips import make_clip
 from cameo.training.audio_vae import spectral_error
 from cameo.training.base import without
-from cameo.training.flow import Batch, Dataset, _face_weight, flow_loss
+from cameo.training.casting import cast
+from cameo.training.flow import Batch, Dataset, _face_weight, flow_loss, noised, velocities
 from cameo.training.latents import new_adapter
 from cameo.training.shards import HELD_OUT
+from cameo.training.sounds import _made
 from cameo.training.video_vae import fold_time, reconstruction_loss
-from cameo.training.vocoder import spectral_distance
+from cameo.training.vocoder import heard_through, spectral_distance
 
 
 def people(count: int) -> IdentityFeatures:
@@ -97,12 +102,21 @@ def new_adapter_of(layers: int):
     return type(full)(**{k: v for k, v in full.config.items() if not k.startswith("_")} | {"num_layers": layers})
 
 
-def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CAMEO_EAGER", "1")
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of clips only the truth is wanted."""
+
+    def nothing(numbers: Sequence[object], height: int, width: int, **_: object) -> NDArray[np.uint8]:
+        return np.zeros((len(numbers), height, width, 3), np.uint8)
+
+    monkeypatch.setattr("cameo.synth.clips.render", nothing)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path):
     given, truth = people(1), make_clip(0, 0, seconds=2.0, size=16).truth
     video, audio = torch.randn(2, 128, 4, 4, 4), torch.randn(2, 50, 64)
-    tensors = {"video": video, "audio": audio} | {f"features/{k}": v for k, v in given.tensors().items()}
-    save_file(tensors, tmp_path / "000000.safetensors", metadata={"truths": json.dumps([truth, truth])})
+    write_person(tmp_path, 0, video, audio, given, truth)
     data, rng = Dataset(tmp_path, HELD_OUT), np.random.default_rng(0)
     whole, moments = data.batch(3, rng), data.batch(48, rng, frames=1)
     assert whole.video.shape[1:] == video.shape[1:] and whole.audio.shape[1:] == audio.shape[1:]
@@ -123,11 +137,60 @@ def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path, monkeyp
         assert torch.equal(place, seen[0][0][:, 16 * at : 16 * at + 16])
 
 
+def write_person(
+    folder: Path, seed: int, video: torch.Tensor, audio: torch.Tensor, known: IdentityFeatures, truth: dict[str, object]
+) -> None:
+    """As ``latents`` writes one: the clip with the next person is the last of them."""
+    two = make_clip(seed, 500, people=2, seconds=2.0, size=16).truth
+    tensors = {"video": video, "audio": audio, "together_video": video[-1:], "together_audio": audio[-1:]}
+    tensors |= {f"features/{k}": v for k, v in known.tensors().items()}
+    truths = {"truths": json.dumps([truth] * len(video)), "together_truths": json.dumps([two])}
+    save_file({k: v.clone() for k, v in tensors.items()}, folder / f"{seed:06d}.safetensors", metadata=truths)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_couples_are_neighbours_each_told_on_their_side_in_their_time(tmp_path: Path):
+    everybody, videos = people(4), torch.randn(4, 2, 128, 4, 4, 4)
+    seeds = (3, 4, 9, 10)  # nobody is between 4 and 9
+    for n, seed in enumerate(seeds):
+        truth = make_clip(seed, 0, seconds=2.0, size=16).truth
+        write_person(tmp_path, seed, videos[n], torch.randn(2, 50, 64), everybody[n], truth)
+    drawn = Dataset(tmp_path, HELD_OUT).couples(24, np.random.default_rng(0))
+    assert drawn.partners is not None and drawn.spoken is not None
+    assert {len(set(caption.split()) & {"left", "right"}) for caption in drawn.captions} == {2}
+    met = set()
+    for video, left, right, (first, second) in zip(
+        drawn.video, drawn.people.face, drawn.partners.face, drawn.spoken.tolist(), strict=True
+    ):
+        n = next(n for n in range(4) if torch.equal(left, everybody.face[n]))
+        assert torch.equal(right, everybody.face[n + 1]) and torch.equal(video, videos[n, -1])
+        turns = [member["speaks"] for member in make_clip(seeds[n], 500, people=2, seconds=2.0, size=16).truth["cast"]]
+        for told, true in zip((first, second), turns, strict=True):
+            assert told[0] <= true[0] and true[1] <= told[1] and told[1] - told[0] < true[1] - true[0] + 0.5
+        met.add(n)
+    assert met == {0, 2}
+
+    pipeline, adapter = build(NanoConfig(layers=1), ["a"]), new_adapter_of(1)
+    attach(pipeline.transformer, adapter)
+    torch.nn.init.normal_(adapter.video_layers[0].to_v_id.weight, std=0.2)
+    noisy = noised(pipeline, drawn, np.random.default_rng(1))
+    with torch.no_grad(), cast(pipeline.transformer, adapter, drawn):
+        before = velocities(pipeline, noisy)[0].unflatten(1, (4, 4, 4))
+    others = replace(drawn, partners=everybody[torch.zeros(24, dtype=torch.int64)])
+    with torch.no_grad(), cast(pipeline.transformer, adapter, others):
+        after = velocities(pipeline, noisy)[0].unflatten(1, (4, 4, 4))
+    # One block attends to people after it attends to the picture: who is on the right changes nothing on the left.
+    moved = (after - before).abs().amax((0, 1, 2, 4))
+    assert moved[:2].max() < 1e-4 < 1e-2 < moved[2:].min()
+
+
 def test_dropping_leaves_out_what_is_known_and_nothing_else():
     given = batch(64)
     left = without(given, np.random.default_rng(0))
     assert torch.equal(left.video, given.video)
-    assert {without(given, np.random.default_rng(seed)).people.head_mask.shape[1] for seed in range(9)} == {1, 2}
+    told = left.people.head_mask.sum(1)[left.people.face_mask[:, 0]]
+    assert set(told.tolist()) == {1, 2}
+    assert torch.equal(left.people.head_latents.ne(0).any(-1).any(-1).any(-1), left.people.head_mask)
     shares = {
         "text": np.mean([c == "" for c in left.captions]),
         "face": 1 - left.people.face_mask[:, 0].float().mean().item(),
@@ -161,3 +224,19 @@ def test_what_matters_most_is_the_face_where_it_is_then():
     assert weight.shape == (1, 1, 7, 8, 8)
     assert [divmod(int(frame.argmax()), 8) for frame in weight[0, 0, [0, 1, 6]]] == [(4, 1), (4, 6), (4, 6)]
     assert float(weight.max()) > 4 and float(weight[0, 0, 0, :, 5:].max()) < 1.1
+
+
+def test_half_of_what_the_vocoder_learns_from_has_been_through_the_autoencoder():
+    mel = log_mel(torch.randn(5, 1, 16_000) * 0.1)
+    heard = heard_through(build(NanoConfig(), ["a"]).audio_vae, mel)
+    length = heard.shape[2]
+    assert mel.shape[2] - 4 < length <= mel.shape[2] and heard.shape[1::2] == mel.shape[1::2]
+    assert torch.equal(heard[:2], mel[:2, :, :length])
+    assert all(not torch.allclose(a, b, atol=0.1) for a, b in zip(heard[2:], mel[2:, :, :length], strict=True))
+
+
+def test_sounds_made_beforehand_are_the_seeds_own():
+    first, again, other = _made(4, 2), _made(4, 2), _made(5, 2)
+    assert first.dtype == np.int16 and first.shape == (2, 32_000)
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    assert np.abs(first).max(1).min() > 1000

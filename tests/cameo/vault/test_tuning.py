@@ -32,6 +32,12 @@ def test_it_is_there_for_this_generator_and_no_other(vault, agreed):
         assert vault.tuning(lease, "nano", "1") == WEIGHTS
         assert vault.tuning(lease, "nano", "2") is None
         assert vault.tuning(lease, "another", "1") is None
+        assert [vault.tuned_elsewhere(lease, "nano", version) for version in ("1", "2")] == [False, True]
+
+
+def test_of_whom_nothing_was_learned_nothing_lies_unused(vault, agreed):
+    with vault.lease("ada") as lease:
+        assert not vault.tuned_elsewhere(lease, "nano", "1")
 
 
 def test_a_new_one_takes_the_place_of_the_former(vault, agreed):
