@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from diffusers import LTX2Pipeline
 from numpy.typing import NDArray
 
-from cameo.backbones import Backbone, Defaults
+from cameo.backbones import Backbone, Defaults, spare
 from cameo.conditioning import (
     IdentityFeatures,
     Presence,
@@ -52,6 +52,9 @@ PERSON = "person"
 
 _BACKBONE = "backbone"
 """Likewise of the one that a checkpoint brings."""
+
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,14 +127,16 @@ def film(
         routed: whether several people keep to their sides and their lines. False to measure what that does.
         lora: what ``cameo.training.personal`` learned of the one person in the scene; on the pipeline for this film.
 
+    A scene that runs out of memory is begun again with less of the backbone on the device at a time, see
+    ``cameo.backbones.spare``; the backbone stays so.
+
     Raises:
         CastRefused, InputRefused: see ``cameo.staging``.
-        ModelTooLarge: the device ran out of memory amid the scene.
+        ModelTooLarge: the device ran out of memory amid the scene, and nothing more can be spared.
     """
     pipeline, defaults = backbone.pipeline, backbone.defaults
     frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
     staged = stage(script, frames / defaults.frame_rate, presences) if routed else None
-    on_step(0, defaults.steps)
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         on_step(step + 1, defaults.steps)
@@ -140,18 +145,24 @@ def film(
     began = time.perf_counter()
     pipeline.set_progress_bar_config(disable=True)
     pipeline.set_identity_scale(identity_scale)
-    with _within_memory(backbone), tuned(backbone, lora), torch.inference_mode():
-        known = _features(backbone, people)
-        conditioned_at = time.perf_counter()
-        made = pipeline(
-            prompt=script.caption,
-            identities=known,
-            presences=staged,
-            identity_guidance_scale=defaults.identity_guidance_scale,
-            num_frames=frames,
-            callback_on_step_end=after_step,
-            **manner(backbone, seed),
-        )
+
+    def make() -> tuple[Any, float]:
+        on_step(0, defaults.steps)
+        with tuned(backbone, lora), torch.inference_mode():
+            known = _features(backbone, people)
+            conditioned_at = time.perf_counter()
+            made = pipeline(
+                prompt=script.caption,
+                identities=known,
+                presences=staged,
+                identity_guidance_scale=defaults.identity_guidance_scale,
+                num_frames=frames,
+                callback_on_step_end=after_step,
+                **manner(backbone, seed),
+            )
+        return made, conditioned_at
+
+    made, conditioned_at = _within_memory(backbone, make)
     drawn = np.asarray(made.frames[0])
     if not np.isfinite(drawn).all():
         raise InputRefused(
@@ -169,15 +180,18 @@ def film(
     )
 
 
-@contextmanager
-def _within_memory(backbone: Backbone) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ModelTooLarge(
-            f"model {backbone.name!r} ran out of memory amid the scene",
-            hint=f"make a shorter one with --seconds; `cameo doctor --model {backbone.name}` shows what is free",
-        ) from error
+def _within_memory(backbone: Backbone, make: Callable[[], _Made]) -> _Made:
+    while True:
+        try:
+            return make()
+        except torch.OutOfMemoryError as error:
+            reason = str(error)
+        # Out of the handler, so that nothing of the failed pass is held any longer.
+        if not spare(backbone):
+            raise ModelTooLarge(
+                f"model {backbone.name!r} ran out of memory amid the scene: {reason}",
+                hint=f"make a shorter one with --seconds; `cameo doctor --model {backbone.name}` shows what is free",
+            )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from diffusers import LTX2InContextPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, HTTPError
 
@@ -32,6 +33,7 @@ from cameo.conditioning.guidance import identity_guided
 from cameo.conditioning.proof import prove
 from cameo.conditioning.reference import led_in
 from cameo.conditioning.routing import Presence, Routing, check_cast, laid
+from cameo.conditioning.sheet import reference_sheet
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
 
@@ -143,6 +145,7 @@ class IdentityMixin:
         identities: Sequence[Identity | IdentityFeatures] = (),
         presences: Sequence[Presence] | None = None,
         voice_reference: int | None = None,
+        reference_sheets: float | None = None,
         identity_guidance_scale: float = 1.0,
         audio_identity_guidance_scale: float | None = None,
         **named: Any,
@@ -156,6 +159,8 @@ class IdentityMixin:
             presences: where each of them may be drawn and when heard, in the same order. None: everywhere and always.
             voice_reference: which of ``identities`` is heard ahead of the scene, at negative time, as ID-LoRAs want it;
                 their enrolled speech, up to five seconds of it. None: nobody.
+            reference_sheets: how clean, up to 1, a sheet of each one's enrolled crops stands beside the scene, for
+                LoRAs that look at references in context; on ``CameoLTX2InContextPipeline``. None: no sheets.
             identity_guidance_scale: above 1 the likeness is pushed beyond what the model makes of it by itself, apart
                 from ``guidance_scale``; costs a pass more a step where it is not 1.
             audio_identity_guidance_scale: likewise the voice; None for the same.
@@ -165,7 +170,7 @@ class IdentityMixin:
 
         Raises:
             CastRefused: too many people, two in one region, a time to speak without a line in the prompt, a reference
-                to somebody whose voice is not known.
+                to somebody whose voice or looks are not known, sheets for a pipeline that reads no references.
             AdapterMismatch: no adapter is loaded, or it does not read what is known of these people.
         """
         stock = super().__call__  # type: ignore[misc]
@@ -179,6 +184,11 @@ class IdentityMixin:
         if placed is not None:
             people = [laid(one, presence) for one, presence in zip(people, placed, strict=True)]
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
+        if reference_sheets is not None:
+            scene["reference_conditions"] = [
+                *_references(scene),
+                *_sheets(identities, scene["height"], scene["width"], reference_sheets),
+            ]
         scenes = _scenes(scene)
         tokens = _repeated(IdentityTokens.beside(people), scenes)
         routing = None
@@ -194,7 +204,7 @@ class IdentityMixin:
             stack.enter_context(
                 identity_guided(self.transformer, scenes, identity_guidance_scale, audio_identity_guidance_scale)
             )
-            return stock(*arguments, **named)
+            return stock(*asked.args, **asked.kwargs)
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
         """As diffusers does, and so that its own pipeline opens the folder. The adapter, which is no part of the base,
@@ -302,6 +312,26 @@ def _in_any_order(
 
     order = sorted(range(len(people)), key=key)
     return [people[n] for n in order], None if presences is None else [presences[n] for n in order]
+
+
+def _references(scene: Mapping[str, Any]) -> Sequence[LTX2ReferenceCondition]:
+    if "reference_conditions" not in scene:
+        raise CastRefused("this pipeline reads no references", hint="reference sheets need CameoLTX2InContextPipeline")
+    given = scene["reference_conditions"] or []
+    return [given] if isinstance(given, LTX2ReferenceCondition) else given
+
+
+def _sheets(
+    identities: Sequence[Identity | IdentityFeatures], height: int, width: int, strength: float
+) -> list[LTX2ReferenceCondition]:
+    sheets = []
+    for known in identities:
+        if isinstance(known, IdentityFeatures):
+            raise CastRefused(
+                "a sheet is drawn from an identity, and these are features", hint="give what enroll() gave"
+            )
+        sheets.append(LTX2ReferenceCondition(reference_sheet(known, height, width), strength))
+    return sheets
 
 
 def _scenes(asked: Mapping[str, Any]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cameo.backbones.checkpoint import Backbone, Description, describe, load, settle
+from cameo.backbones.checkpoint import Backbone, Description, describe, load, settle, spare
 from cameo.backbones.defaults import Defaults
 
-__all__ = ["Backbone", "Defaults", "Description", "describe", "load", "settle"]
+__all__ = ["Backbone", "Defaults", "Description", "describe", "load", "settle", "spare"]

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from cameo.backbones.preflight import Offload, Preflight
     from cameo.pipeline import CameoLTX2Pipeline
 
-__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "settle"]
+__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "settle", "spare"]
 
 NANO = Path(__file__).resolve().parents[1] / "nano" / "weights"
 """The embedded checkpoint."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class Backbone:
     """A generator, ready to run.
 
@@ -44,7 +44,7 @@ class Backbone:
         defaults: what a scene is made with when nothing is said.
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
         device: where it is to run; None for the CPU.
-        offload: how, see ``cameo.backbones.preflight``.
+        offload: how, see ``cameo.backbones.preflight``; ``spare`` changes it.
     """
 
     pipeline: CameoLTX2Pipeline
@@ -145,11 +145,25 @@ def load(
 def settle(backbone: Backbone) -> None:
     """Let a pipeline that does not fit as a whole come to its device by parts, now that all is attached to it."""
     device = backbone.device or torch.device("cpu")
+    backbone.pipeline.remove_all_hooks()
     if backbone.offload == "model":
         backbone.pipeline.enable_model_cpu_offload(device=device)
     elif backbone.offload == "group":
         # The next layer is fetched while this one computes.
         backbone.pipeline.enable_group_offload(device, offload_type="leaf_level", use_stream=device.type == "cuda")
+
+
+def spare(backbone: Backbone) -> bool:
+    """Keep less of a pipeline on its device than so far: one model at a time, then one layer; False when it is so
+    already."""
+    then: dict[Offload | None, Offload] = {"none": "model", "model": "group"}
+    if backbone.offload not in then:
+        return False
+    backbone.offload = then[backbone.offload]
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    settle(backbone)
+    return True
 
 
 def describe(model: str = "nano") -> Description:

@@ -28,6 +28,9 @@ from cameo.conditioning import (
     unload_lora,
 )
 from cameo.conditioning.proof import somebody
+from cameo.conditioning.sheet import reference_sheet
+from enroll.alignment import CROP_SIZE
+from tests.cameo.conditioning.test_features import make_identity
 from tests.cameo.tiny import TINY, make_adapter, open_values, same
 
 LEFT, RIGHT = Presence.at(0, 0, 0.5, 1), Presence.at(0.5, 0, 1, 1)
@@ -211,6 +214,27 @@ def test_references_in_context_and_identities_in_one_call(stock, folder):
     ]
     assert all(np.isfinite(frames).all() for frames, _ in scenes)
     assert not any(same(a, b) for n, a in enumerate(scenes) for b in scenes[:n])
+
+
+def test_sheets_of_the_enrolled_stand_beside_the_scene(stock, pipeline, tmp_path):
+    spaces = {f"{modality}_space": f"tiny-{modality}" for modality in ("face", "body", "voice")}
+    adapter(**spaces, head_grid=CROP_SIZE // TINY.space).save_pretrained(tmp_path / "adapter")
+    known = make_identity()
+    in_context = CameoLTX2InContextPipeline(**{name: part for name, part in stock.components.items() if part})
+    in_context.set_progress_bar_config(disable=True)
+    in_context.load_identity_adapter(tmp_path / "adapter")
+    plain = scene(in_context, identities=[known])
+    sheet = LTX2ReferenceCondition(reference_sheet(known, 64, 64), 0.9)
+    by_hand = scene(in_context, identities=[known], reference_conditions=sheet)
+    assert same(scene(in_context, identities=[known], reference_sheets=0.9), by_hand)
+    assert not same(plain, by_hand)
+    both = scene(in_context, identities=[known], reference_sheets=0.9, reference_conditions=[sheet])
+    assert not same(both, by_hand)
+    with pytest.raises(CastRefused, match="features"):
+        scene(in_context, identities=[somebody(in_context.identity_adapter, 3)], reference_sheets=1.0)
+    pipeline.load_identity_adapter(tmp_path / "adapter")
+    with pytest.raises(CastRefused, match="reads no references"):
+        scene(pipeline, identities=[known], reference_sheets=1.0)
 
 
 @pytest.mark.parametrize(
