@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from cameo.backbones.mel import log_mel
@@ -100,16 +98,6 @@ def test_the_flow_loss_teaches_text_transformer_and_adapter():
 def new_adapter_of(layers: int):
     full = new_adapter(NanoConfig())
     return type(full)(**{k: v for k, v in full.config.items() if not k.startswith("_")} | {"num_layers": layers})
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of clips only the truth is wanted."""
-
-    def nothing(numbers: Sequence[object], height: int, width: int, **_: object) -> NDArray[np.uint8]:
-        return np.zeros((len(numbers), height, width, 3), np.uint8)
-
-    monkeypatch.setattr("cameo.synth.clips.render", nothing)
 
 
 @pytest.mark.usefixtures("undrawn")
