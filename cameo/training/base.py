@@ -62,7 +62,7 @@ def main() -> None:
     for progress in stage.steps():
         warm = min(1.0, (stage.step - begun + 1) / _WARM_UP)
         set_rate(optimisers, stage.options.lr * warm * (1.02 - progress))
-        nobody, two = rng.uniform() < _NO_ONE, rng.uniform() < _TWO
+        nobody, two = rng.uniform() < _NO_ONE, rng.uniform() < _TWO and data.has_couples
         batch = without(data.couples(stage.options.batch, rng) if two else _draw(data, stage, rng), rng)
         with ExitStack() as told:
             if nobody or two:

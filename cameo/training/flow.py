@@ -138,6 +138,11 @@ class Dataset:
             weight=weight,
         )
 
+    @property
+    def has_couples(self) -> bool:
+        """Whether anybody's neighbour is known too."""
+        return len(self._couples) > 0
+
     def couples(self, count: int, rng: np.random.Generator) -> Batch:
         """Whole clips drawn at random in which two people are beside each other.
 
