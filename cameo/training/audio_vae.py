@@ -46,7 +46,7 @@ def main() -> None:
         running = running + (error.detach() - running) * (0.05 if stage.step else 1.0)
         if stage.step % 50 == 49:
             stage.log(error=running.item())
-        if stage.step % 2000 == 1999:
+        if stage.step % 400 == 399:
             stage.save({"vae": vae}, [optimiser], ema)
     stage.save({"vae": vae}, [optimiser], ema)
 

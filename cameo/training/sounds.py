@@ -56,13 +56,12 @@ def _pool(stage: Stage, seed: int) -> Tensor:
     """(M, N) int16."""
     count, workers = stage.options.pool, stage.options.workers
     # Not forked: a process that has used its threads or an accelerator cannot be copied safely.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         parts = pool.map(_made, range(workers * seed, workers * (seed + 1)), [-(-count // workers)] * workers)
         return torch.from_numpy(np.concatenate(list(parts)))
 
 
 def _made(seed: int, count: int) -> NDArray[np.int16]:
-    torch.set_num_threads(1)
     sounds = SoundPool(seed=seed)
     return np.stack([np.round(np.clip(sounds.make(), -1, 1) * 32767).astype(np.int16) for _ in range(count)])
 

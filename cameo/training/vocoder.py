@@ -52,7 +52,7 @@ def main() -> None:
         running = running + (loss.detach() - running) * (0.02 if stage.step else 1.0)
         if stage.step % 50 == 49:
             stage.log(distance=running.item())
-        if stage.step % 2000 == 1999:
+        if stage.step % 400 == 399:
             stage.save({"vocoder": vocoder}, [optimiser], ema)
     stage.save({"vocoder": vocoder}, [optimiser], ema)
 
