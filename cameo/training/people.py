@@ -23,7 +23,7 @@ from cameo.training.together import for_each, worker_options
 
 CLIPS = 3
 TOGETHER = 500
-"""Number of the clip in which the next person is there too; by then outfits of the others are none of theirs."""
+"""Number of the clip in which the next person is there too: both wear what they wear in no other clip."""
 SECONDS = 2.0
 SIZE = 128
 REFERENCE_SIZE = 160

@@ -22,20 +22,13 @@ Enrolled = Callable[..., ConsentRecord]
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained LTX-2 checkpoint with an identity adapter that does something: 9 frames of 64×64 in two steps."""
     from cameo.backbones import Defaults
-    from cameo.backbones.nano import NanoConfig, build
+    from cameo.backbones.nano import build
     from cameo.conditioning import IdentityAdapter
+    from tests.cameo.tiny import TINY
 
     folder = tmp_path_factory.mktemp("tiny")
-    config = NanoConfig(
-        layers=2,
-        video_heads=1,
-        audio_heads=1,
-        encoder_widths=(16, 16, 16, 16),
-        decoder_width=32,
-        decoder_last=16,
-        vocoder_width=32,
-        text_width=32,
-        text_layers=1,
+    config = TINY.model_copy(
+        update={"latent_channels": 128, "encoder_widths": (16, 16, 16, 16), "audio_channels": 4},
     )
     words = ("a", "person", "says", "hello", "by", "the", "sea")
     pipeline = build(config, words)

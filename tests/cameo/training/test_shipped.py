@@ -11,23 +11,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from cameo.backbones.nano import NanoConfig, build
+from cameo.backbones.nano import build
 from cameo.synth.clips import vocabulary
 from cameo.training import ship
 from cameo.training.adapter import base_adapter
 from cameo.training.latents import new_adapter
 from cameo.training.parts import base
 from cameo.training.shipped import take_up
+from tests.cameo.tiny import TINY
 
-SMALL = NanoConfig(
-    encoder_widths=(16, 16, 16, 32),
-    decoder_width=32,
-    decoder_last=16,
-    latent_channels=32,
-    vocoder_width=32,
-    layers=1,
-    text_layers=1,
-)
+SMALL = TINY.model_copy(update={"layers": 1, "audio_channels": 4})
 
 
 @pytest.fixture
