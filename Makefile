@@ -28,6 +28,13 @@ demo: $(STAMP) ## enrol a made-up person, make two scenes, check, revoke
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile
 
+TRUST := tests/cameo/vault tests/cameo/status tests/cameo/log tests/vectors tests/cameo/cli/test_consent.py \
+  tests/cameo/cli/test_status.py $(addprefix tests/enroll/test_,consent.py agreement.py answers.py liveness.py)
+
+coverage: $(STAMP) ## every branch of consent, keys, leases, status list and ledger
+	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile --cov --cov-report= $(TRUST)
+	$(BIN)/python -m coverage report
+
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +52,4 @@ lock: $(STAMP) ## write requirements.lock from what .venv holds now
 clean: ## remove .venv and what runs left
 	rm -rf $(VENV) build demo runs *.egg-info
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test coverage lint bench lock clean

@@ -192,6 +192,6 @@ def _events(consent: ConsentRecord, enrolled: datetime) -> tuple[_Event, ...]:
         events.append(_Event(event_type="agreed", event_time=None, entity=f"{person}, with their own key"))
     if consent.evidence is not None:
         events.append(_Event(event_type=consent.evidence.level, event_time=consent.evidence.judged, entity=person))
-    elif consent.attested_by is not None:
-        events.append(_Event(event_type="attested", event_time=None, entity=consent.attested_by))
+    else:
+        events.append(_Event(event_type="attested", event_time=None, entity=consent.attested_by or operator))
     return (*events, _Event(event_type="enrolled", event_time=enrolled, entity=operator))

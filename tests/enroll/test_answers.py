@@ -10,6 +10,7 @@ from cameo.synth.answers import make_answer
 from enroll import enroll
 from enroll.consent import ConsentRecord
 from enroll.findings import Findings
+from enroll.receipt import Receipt
 from tests.enroll.conftest import write_clip
 
 
@@ -27,4 +28,7 @@ def test_who_answers_is_enrolled_and_the_record_says_how_well_it_fits(tmp_path: 
     record.verify(trusted={key.thumbprint()})
     assert record.assurance in ("spoken", "live") and record.evidence is not None
     scores = {match.of: match.score for match in record.evidence.matches}
+    receipt = Receipt.of(record, enrolled=record.evidence.judged, key=key, now=record.evidence.judged)
+    shown = [(event.event_type, event.entity) for event in receipt.events]
+    assert shown[1] == (record.evidence.level, "@ada"), "the person themselves, not an operator's word"
     assert scores["face"] < 0.3 and scores["voice"] > 0.85 and scores["mouth"] > 3.0

@@ -1,11 +1,12 @@
 """Generate against revoke: nobody gets at a person once their revocation is acknowledged.
 
     python -m tests.faults.races --minutes 5
+    python -m tests.faults.races --minutes 5 --database postgresql
 
 Two processes that have had the vault open all along ask for the person without a pause: a lease and what is in it,
 whether a lease they hold may still be used, a scene to be written down. A third revokes them at a random moment; in
 every tenth round it then puts back a copy of the vault from before. What was asked after the revocation had returned
-must not be given.
+must not be given. PostgreSQL is started by the command.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -29,6 +31,7 @@ from cameo.vault import Lease, Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
 from tests.memory import memory_folder
+from tests.postgres import Server
 
 __all__ = ["Counts", "run"]
 
@@ -133,9 +136,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, ExitStack() as stack:
+        if words.database == "postgresql":
+            server = Server(durable=True)
+            stack.callback(server.close)
+            os.environ["CAMEO_DATABASE"] = server.new_database()
         counts = run(Path(folder), minutes=words.minutes, seed=words.seed)
     print(f"{counts.rounds} revocations; given before: {dict(counts.before)}; asked after: {dict(counts.after)}")
     print(f"{sum(counts.after.values())} asked after, {len(counts.wins)} given")

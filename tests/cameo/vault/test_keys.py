@@ -15,6 +15,7 @@ from cameo.vault import Vault
 from cameo.vault.cipher import Context, derive, open_sealed, random_key, seal, wipe
 from cameo.vault.keys import MasterKey
 from cameo.vault.keytree import KeyTree
+from cameo.vault.ledger import Owner
 
 
 class MemoryKeyring(KeyringBackend):
@@ -158,3 +159,4 @@ def test_nothing_of_a_key_is_shown(tmp_path) -> None:
     tree = KeyTree(tmp_path, MasterKey(secret))
     tree.plant()
     assert (repr(MasterKey(secret)), repr(tree)) == ("MasterKey(…)", "KeyTree(…)")
+    assert repr(Owner("an id", "a consent", secret)) == "Owner(an id)"
