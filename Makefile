@@ -35,6 +35,13 @@ coverage: $(STAMP) ## every branch of consent, keys, leases, status list and led
 	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile --cov --cov-report= $(TRUST)
 	$(BIN)/python -m coverage report
 
+MUTMUT := PYTHONPATH=build/mutmut $(BIN)/python -m mutmut
+
+mutants: $(STAMP) ## whether a test notices each small change to them (hours; goes on where it stopped)
+	$(BIN)/python -m pip install --quiet --target build/mutmut mutmut==3.8.1
+	$(MUTMUT) run --max-children $${CAMEO_TEST_JOBS:-2}
+	$(MUTMUT) export-cicd-stats
+
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +59,4 @@ lock: $(STAMP) ## write requirements.lock from what .venv holds now
 clean: ## remove .venv and what runs left
 	rm -rf $(VENV) build demo runs *.egg-info
 
-.PHONY: help install demo test coverage lint bench lock clean
+.PHONY: help install demo test coverage mutants lint bench lock clean

@@ -111,6 +111,7 @@ class Leasing(Core):
 
         Raises:
             UsageError: there is none.
+            PermissionDenied: they are from another home.
         """
         return self._rule(handle, rule, kept=False)
 
@@ -217,6 +218,11 @@ class Leasing(Core):
             owner = self._people.owner(row)
             if kept:
                 add_rule(session, self._secrets.master, owner, rule)
+            elif row.origin is not None:
+                raise PermissionDenied(
+                    f"@{handle} was enrolled in another home; a rule of theirs is lifted there alone",
+                    hint="ask the home they come from",
+                )
             elif not drop_rule(session, self._secrets.master, owner, rule):
                 raise UsageError(f"@{handle} has no such rule", hint=f"see: cameo show {handle}")
             self._ledger.append(session, "forbid" if kept else "lift", {"rule": rule}, at=seconds(now), owner=owner)

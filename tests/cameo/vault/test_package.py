@@ -68,9 +68,11 @@ def test_a_rule_of_the_consent_stands_there_too(vault, person, there) -> None:
     vault.put(*person(processing=processing))
     vault.forbid("ada", "weapons")
     assert take(there, vault, vault.export("ada", WORDS)).rules == ("alcohol", "weapons")
-    assert there.lift("ada", "weapons").rules == ("alcohol",)
+    with pytest.raises(PermissionDenied, match="lifted there alone"):
+        there.lift("ada", "weapons")
+    assert there.forbid("ada", "politics").rules == ("alcohol", "weapons", "politics"), "to say no is free everywhere"
     with pytest.raises(UsageError, match="no such rule"):
-        there.lift("ada", "alcohol")
+        vault.lift("ada", "alcohol")
 
 
 def test_it_dies_here_when_it_dies_at_home(vault, ada, sent, there) -> None:

@@ -227,3 +227,21 @@ def test_a_lease_without_a_voice_is_wiped_too(vault, person) -> None:
         vector = lease.identity.embeddings["dlib-resnet-128"].vector
         assert vector.any()
     assert not vector.any()
+
+
+def test_a_lease_ends_with_what_it_was_given_for(vault, person) -> None:
+    """A grant that is narrowed while a lease runs: asked for the lease's own purpose, user and prompt."""
+    vault.put(*person(uses=("generate", "personalize")))
+    vault.allow("ada", "bob")
+    lease, other = vault.lease("ada", "bob"), vault.lease("ada", "bob", "personalize")
+    vault.allow("ada", "bob", uses=["personalize"])
+    vault.require_still(other)
+    with pytest.raises(PermissionDenied, match="allowed bob to personalize, not to generate"):
+        vault.require_still(lease)
+    vault.forbid("ada", "alcohol")
+    vault.require_still(other, prompt="@ada by the sea")
+    with pytest.raises(RuleBroken):
+        vault.require_still(other, prompt="@ada with a beer")
+    vault.deny("ada", "bob")
+    with pytest.raises(PermissionDenied, match="has not allowed bob"):
+        vault.require_still(other)
