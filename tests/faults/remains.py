@@ -24,7 +24,7 @@ from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
 from tests.memory import memory_folder
 
-__all__ = ["remains"]
+__all__ = ["remains", "sealed_rows"]
 
 _SEALED = (
     ("identities", "wrapped_key"),
@@ -55,7 +55,7 @@ def remains(home: Path, people: int, others: int, rng: random.Random) -> tuple[i
             vault.lease(name).close()
         rng.shuffle(names)
         for name in names[: 2 * people // 3]:
-            values = _values(home, vault.show(name).identity_id)
+            values = sealed_rows(home, vault.show(name).identity_id)
             vault.revoke(name)
             content = (home / "vault.sqlite3").read_bytes()
             looked += len(values)
@@ -63,10 +63,12 @@ def remains(home: Path, people: int, others: int, rng: random.Random) -> tuple[i
     return looked, found
 
 
-def _values(home: Path, identity_id: str) -> list[bytes]:
+def sealed_rows(home: Path, identity_id: str | None = None) -> list[bytes]:
+    """Every sealed value of somebody, or of everybody, in the database."""
+    whose = ("WHERE identity_id = ?", (identity_id,)) if identity_id is not None else ("", ())
     with sqlite3.connect(home / "vault.sqlite3") as raw:
         rows = [
-            raw.execute(f"SELECT {column} FROM {table} WHERE identity_id = ?", (identity_id,)).fetchall()  # noqa: S608
+            raw.execute(f"SELECT {column} FROM {table} {whose[0]}", whose[1]).fetchall()  # noqa: S608
             for table, column in _SEALED
         ]
     raw.close()
