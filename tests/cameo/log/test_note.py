@@ -91,6 +91,20 @@ def test_what_is_no_note(note: bytes) -> None:
         Verifier.parse(VKEY).open(note)
 
 
+def test_a_key_has_a_name_that_fits_and_no_more_than_1024_characters() -> None:
+    longest = str(Verifier.of("n" * 970, KEY))
+    longest = str(Verifier.of("n" * (970 + 1024 - len(longest)), KEY))
+    assert len(longest) == 1024 and str(Verifier.parse(longest)) == longest
+    for text in (
+        str(Verifier("n" * 971, Verifier.parse(longest).public)) + "x" * 10,
+        str(Verifier(Verifier.parse(longest).name + "n", Verifier.parse(longest).public)),
+        str(Verifier("a b", Verifier.parse(VKEY).public)),
+        VKEY.rpartition("+")[0] + "+",
+    ):
+        with pytest.raises(ProofInvalid, match="is no verifier key"):
+            Verifier.parse(text)
+
+
 def test_names_that_are_none() -> None:
     for name in ("", "a b", "a+b", "a\nb", "a\u2003b", "a\x00"):
         with pytest.raises(ValueError, match="cannot name"):

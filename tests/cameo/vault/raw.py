@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 
 from cameo.vault import Vault
+from cameo.vault.cipher import open_sealed
+from cameo.vault.line import Opening
 
-__all__ = ["change", "rows"]
+__all__ = ["change", "last_told", "rows"]
 
 
 def rows(vault: Vault, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -33,6 +35,18 @@ def change(vault: Vault, statement: str, *values: object) -> int:
             return raw.execute(statement, values).rowcount
     with psycopg.connect(url) as raw:
         return raw.execute(_translated(statement), values).rowcount  # type: ignore[arg-type]
+
+
+def last_told(vault: Vault, handle: str) -> tuple[str, dict[str, str | None]]:
+    """The last line of the ledger, which must be about this person: its event, and what their key opens of it."""
+    ((seq, event, identity_id, opening),) = rows(
+        vault, "SELECT seq, event, identity_id, opening FROM ledger ORDER BY seq DESC LIMIT 1"
+    )
+    with vault._reading() as session:
+        owner = vault._people.owner(vault._people.alive(session, handle))
+    assert identity_id == owner.identity_id
+    sealed = open_sealed(owner.key, opening, owner.context(f"ledger {seq}"))
+    return event, dict(Opening.from_bytes(bytes(sealed)).detail)
 
 
 def _translated(statement: str) -> str:

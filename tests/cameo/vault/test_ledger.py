@@ -19,7 +19,7 @@ from cameo.errors import CertificateInvalid, Revoked, StoreDamaged, UsageError
 from cameo.log.merkle import Growing, leaf_hash
 from cameo.vault import Vault
 from tests.cameo.log import judge
-from tests.cameo.vault.raw import change, rows
+from tests.cameo.vault.raw import change, last_told, rows
 from tests.faults.ledger_bits import fill, flip_rows
 
 DIGEST = "a1" * 32
@@ -223,6 +223,21 @@ KILLED = textwrap.dedent("""
     append, Ledger.append = Ledger.append, append_then_die
     {act}
 """)
+
+
+def test_a_line_says_what_was_done_and_to_whom(vault, ada, clock) -> None:
+    vault.allow("ada", "carol", uses=["generate"], scenes=3)
+    assert last_told(vault, "ada") == ("allow", {"principal": "user:carol", "uses": '["generate"]', "scenes": "3"})
+    vault.deny("ada", "carol")
+    assert last_told(vault, "ada") == ("deny", {"principal": "user:carol"})
+    vault.forbid("ada", "alcohol")
+    assert last_told(vault, "ada") == ("forbid", {"rule": "alcohol"})
+    vault.lift("ada", "alcohol")
+    assert last_told(vault, "ada") == ("lift", {"rule": "alcohol"})
+    clock.advance(seconds=7)
+    vault.lease("ada", "bob").close()
+    assert last_told(vault, "ada") == ("lease", {"user": "bob", "purpose": "generate"})
+    assert lines_of(vault)[-1][1] == int(clock().timestamp()), "and when"
 
 
 def test_an_opening_is_spelled_in_one_way(busy) -> None:

@@ -18,6 +18,8 @@ def spelled(**changes: object) -> bytes:
 
 def test_what_is_spelled_in_the_one_way_is_read() -> None:
     assert Line.from_bytes(spelled()).to_bytes() == spelled()
+    for at in (0, 253_402_300_799):  # 1970-01-01, and the last second of 9999
+        assert Line.from_bytes(spelled(at=at)).at == at
     opening = Opening.new({"user": "bob"})
     assert Opening.from_bytes(opening.to_bytes()) == opening
 
@@ -36,6 +38,7 @@ def test_what_is_spelled_in_the_one_way_is_read() -> None:
         spelled(commitment="zz"),
         spelled(commitment="00"),
         spelled(at=-1),
+        spelled(at=253_402_300_800),
         spelled(at=10**12),
         spelled(more=1),
         json.dumps(LINE).encode(),

@@ -10,7 +10,9 @@ from joserfc.jwk import OKPKey
 
 from cameo.errors import GrantInvalid, PermissionDenied, Revoked, UnknownHandle, UsageError
 from cameo.vault import SignedGrant, Vault
+from enroll.fields import spell
 from enroll.signature import sign, thumbprint
+from tests.cameo.vault.raw import last_told
 
 WORDS = "correct horse battery staple"
 
@@ -51,6 +53,22 @@ def test_what_was_allowed_here_holds_there(vault, guest, clock) -> None:
     assert vault.may("ada", "carol").scenes_left == 1  # those that were signed away are made no more here
     guest.verify_log()
     vault.verify_log()
+
+
+def test_both_ledgers_say_what_was_signed_away_and_taken(vault, guest, clock) -> None:
+    clock.now += timedelta(minutes=1)
+    grant = issue(vault, guest, scenes=1)
+    guest.accept(grant)
+    said = {"grant": grant.grant_id, "principal": "user:bob", "scenes": "1", "until": spell(grant.until)}
+    assert last_told(vault, "ada") == ("issue", said | {"audience": thumbprint(guest.operator)})
+    assert last_told(guest, "ada") == ("accept", said)
+
+
+def test_what_is_left_out_is_as_far_as_here(vault, guest, clock) -> None:
+    until = (clock() + timedelta(days=3)).replace(microsecond=0)
+    vault.allow("ada", "carol", uses=["generate"], scenes=4, until=until)
+    grant = issue(vault, guest, "carol")
+    assert (grant.uses, grant.scenes, grant.until) == (("generate",), 4, until)
 
 
 def test_to_take_it_again_counts_nothing_anew(vault, guest, clock) -> None:
