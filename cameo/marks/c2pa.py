@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cameo.marks.authority import Authority
+from cameo.marks.claimed import claims_too_much
 
 __all__ = [
     "CAST_LABEL",
@@ -170,6 +171,8 @@ def read(path: Path, *, trusted: tuple[str, ...] = ()) -> Manifest:
         trusted: root certificates, PEM.
     """
     with path.open("rb") as file:
+        if claims_too_much(file):
+            return Manifest(state="Invalid", problems=("cameo.manifest.lengths",))
         return _read(_FORMAT, file, trusted)
 
 
