@@ -29,6 +29,8 @@ def test_who_answers_is_enrolled_and_the_record_says_how_well_it_fits(tmp_path: 
     assert record.assurance in ("spoken", "live") and record.evidence is not None
     scores = {match.of: match.score for match in record.evidence.matches}
     receipt = Receipt.of(record, enrolled=record.evidence.judged, key=key, now=record.evidence.judged)
-    shown = [(event.event_type, event.entity) for event in receipt.events]
-    assert shown[1] == (record.evidence.level, "@ada"), "the person themselves, not an operator's word"
+    shown = [(event.event_type, event.event_time, event.entity) for event in receipt.events]
+    met = record.evidence.judged
+    assert shown[1] == (record.evidence.level, met, "@ada"), "the person themselves, not an operator's word"
+    assert shown[2][:2] == ("enrolled", met)
     assert scores["face"] < 0.3 and scores["voice"] > 0.85 and scores["mouth"] > 3.0

@@ -210,11 +210,15 @@ class TestTheRecord:
         assert record.evidence is not None
         assert set(record.evidence.checks) == {check.name for check in honest.checks}
         assert [match.of for match in record.evidence.matches] == ["mouth"]
+        assert honest.digits is not None and record.evidence.digits == pytest.approx(honest.digits, abs=0.006)
+        turned = (honest.turns[0].begin, honest.turns[-1].end)
+        assert record.evidence.turns == pytest.approx(turned, abs=0.006)
+        assert record.evidence.versions.keys() == {"digits", "rules"} and all(record.evidence.versions.values())
         record.verify(now=NOW, trusted={key.thumbprint()})
 
     def test_never_claims_more(self, request_: ConsentRecord, key: OKPKey) -> None:
         spoken = request_.fulfil(Take(turns=()).judged(), clip_sha256="0" * 64, key=key, now=NOW)
-        assert spoken.assurance == "spoken"
+        assert spoken.assurance == "spoken" and spoken.evidence is not None and spoken.evidence.turns is None
         raised = spoken.to_json().replace('"assurance": "spoken"', '"assurance": "live"')
         with pytest.raises(ConsentInvalid):
             ConsentRecord.from_json(raised).verify(now=NOW)
@@ -250,7 +254,9 @@ class TestTheRecord:
     def test_a_failed_challenge_makes_no_consent(self, request_: ConsentRecord, key: OKPKey) -> None:
         with pytest.raises(ChallengeFailed, match="digits") as caught:
             request_.fulfil(Take("863528").judged(), clip_sha256="0" * 64, key=key, now=NOW)
-        assert "attest" in caught.value.hint
+        assert "attest" in caught.value.hint and "then film again" in caught.value.hint
+        with pytest.raises(ChallengeFailed, match="it was not judged"):
+            request_.require_met(None)
 
     def test_a_second_answer_is_refused(self, request_: ConsentRecord, key: OKPKey, honest: Liveness) -> None:
         record = request_.fulfil(honest, clip_sha256="0" * 64, key=key, now=NOW)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from tests.faults.stage import Stage
 
 __all__ = ["Canaries", "picture", "unsound"]
 
+_START = 8
 _TABLES = (
     "identities",
     "consents",
@@ -96,10 +98,17 @@ def _left_behind(home: Path, here: Iterable[str], issuer: str, vault: Vault) -> 
 
 
 class Canaries:
-    """Looks for plaintext. What was looked at once and held none is not looked at again."""
+    """Looks for plaintext. What was looked at once and held none is not looked at again.
+
+    Args:
+        pieces: each of eight bytes or more.
+    """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = tuple(pieces)
+        self._by_start: dict[int, list[bytes]] = {}
+        for piece in pieces:
+            self._by_start.setdefault(int.from_bytes(piece[:_START], "little"), []).append(piece)
+        self._starts = np.array(sorted(self._by_start), "<u8")
         self._clean: set[bytes] = set()
 
     def found(self, root: Path) -> list[str]:
@@ -113,7 +122,14 @@ class Canaries:
     def _is_clean(self, content: bytes) -> bool:
         digest = sha256(content).digest()
         if digest not in self._clean:
-            if any(piece in content for piece in self._pieces):
+            if any(piece in content for piece in self._likely(content)):
                 return False
             self._clean.add(digest)
         return True
+
+    def _likely(self, content: bytes) -> Iterable[bytes]:
+        """Those of which the first eight bytes are there: tens of thousands are looked for in one go."""
+        for shift in range(_START):
+            words = np.frombuffer(content, "<u8", max(0, len(content) - shift) // _START, min(shift, len(content)))
+            for start in np.unique(words[np.isin(words, self._starts)]).tolist():
+                yield from self._by_start[start]

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import rfc8785
 from cameo.errors import CertificateInvalid, Revoked, StoreDamaged, UsageError
 from cameo.log.merkle import Growing, leaf_hash
 from cameo.vault import Vault
+from enroll.fields import spell
 from tests.cameo.log import judge
 from tests.cameo.vault.raw import change, last_told, rows
 from tests.faults.ledger_bits import fill, flip_rows
@@ -234,6 +236,13 @@ def test_a_line_says_what_was_done_and_to_whom(vault, ada, clock) -> None:
     assert last_told(vault, "ada") == ("forbid", {"rule": "alcohol"})
     vault.lift("ada", "alcohol")
     assert last_told(vault, "ada") == ("lift", {"rule": "alcohol"})
+    until = (clock() + timedelta(days=2)).replace(microsecond=0)
+    vault.allow("ada", "carol", until=until)
+    assert last_told(vault, "ada") == ("allow", {"principal": "user:carol", "until": spell(until)})
+    vault.suspend("ada", reason="away")
+    assert last_told(vault, "ada") == ("suspend", {"reason": "away"})
+    vault.resume("ada")
+    assert last_told(vault, "ada") == ("resume", {})
     clock.advance(seconds=7)
     vault.lease("ada", "bob").close()
     assert last_told(vault, "ada") == ("lease", {"user": "bob", "purpose": "generate"})

@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from joserfc.jwk import OKPKey
 
 from cameo.errors import PermissionDenied, Revoked, RuleBroken, UnknownHandle, UsageError
 from cameo.vault import Vault
+from cameo.vault.cipher import seal
+from enroll.errors import ConsentInvalid
 from enroll.processing import Processing, by_whoever_runs_this
-from tests.cameo.vault.raw import rows
+from tests.cameo.vault.raw import change, rows
 
 DIGEST = "a1" * 32
 OTHER = "b2" * 32
@@ -103,6 +106,21 @@ def test_asking_leaves_no_trace(vault, ada, scan) -> None:
     assert scan.files(vault.home) == before
     vault.revoke("ada")
     assert vault.may("ada").code == "cameo_revoked"
+
+
+def test_a_consent_that_was_put_into_the_vault_from_outside_opens_nobody(vault, ada) -> None:
+    """Sealed as it should be, by who has the keys of the home: signed by a stranger, or somebody else's."""
+    consent, stranger = vault.consent("ada"), OKPKey.generate_key("Ed25519")
+    with vault._reading() as session:
+        owner = vault._people.owner(vault._people.alive(session, "ada"))
+    another = consent.model_copy(update={"handle": "grace"}).sign(vault.operator)
+    for forged, why in ((consent.sign(stranger), "whom nobody here trusts"), (another, "for handle @grace")):
+        sealed = seal(owner.key, forged.to_json().encode(), owner.context("consent"))
+        change(vault, "UPDATE consents SET sealed = ? WHERE identity_id = ?", sealed, owner.identity_id)
+        said = vault.may("ada")
+        assert said.code == "consent_invalid" and why in said.message
+        with pytest.raises(ConsentInvalid, match=why):
+            vault.lease("ada")
 
 
 def test_may_and_lease_say_the_same(vault, ada, clock) -> None:
