@@ -20,9 +20,9 @@ from cameo.backbones.checkpoint import NANO
 from cameo.backbones.defaults import Defaults
 from cameo.conditioning.lora import add_lora, dump_lora
 from cameo.synth.clips import SAMPLE_RATE, vocabulary
-from cameo.training.nano_adapter import LORA, RANK, base_adapter
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
+from cameo.training.nano_adapter import LORA, RANK, base_adapter
 from cameo.training.parts import base, load_average
 from cameo.training.run import SIZES, Stage
 
