@@ -23,24 +23,21 @@ A transformer that does not fit one device is sharded by FSDP2: see docs/trainin
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate import Accelerator, PartialState
-from pydantic import ValidationError
 from rich.console import Console
 
 from cameo.errors import UsageError
-from cameo.studio import default_home
-from cameo.training.adapter.generator import Generator
-from cameo.training.adapter.run import Asked, train
-from cameo.training.adapter.sealed import destroy
-from cameo.training.adapter.settings import Settings
-from enroll.documents import complaint
-from enroll.encoders import registry
 from enroll.errors import KitError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from cameo.training.adapter.generator import Generator
+    from cameo.training.adapter.settings import Settings
 
 _CHOSEN = ("windows", "trust_voice", "token_dim", "depth", "rank", "batch", "steps", "lr", "warmup", "drop", "ema")
 _CHOSEN_TOO = ("precision", "seed", "held_out", "prompt")
@@ -58,24 +55,34 @@ def main(words: list[str] | None = None) -> int:
         if options.destroy is not None:
             if not (options.destroy / "run.json").is_file():
                 raise UsageError(f"{options.destroy} is no folder of a run", hint="it is OUT.run, or what --run said")
+            from cameo.training.adapter.sealed import destroy
+
             destroy(options.destroy)
             say(f"what was prepared in {options.destroy} can be opened by nobody any more")
             return 0
         if options.data is None or options.model is None or options.out is None:
             raise UsageError("DATA, --model and --out are needed", hint="see: cameo train adapter --help")
+        from accelerate import Accelerator
+
         accelerator = Accelerator(mixed_precision="no", gradient_accumulation_steps=max(1, options.accumulate))
         try:
             _train(options, accelerator, say)
         finally:
             accelerator.end_training()
     except KitError as error:
-        if PartialState().is_main_process:  # the others found the same
+        if int(os.environ.get("RANK", "0")) == 0:  # the others found the same
             say(f"error: {error.message}{f' ({error.hint})' if error.hint else ''}")
         return error.exit_status
     return 0
 
 
 def _train(options: argparse.Namespace, accelerator: Accelerator, say: Any) -> None:
+    import torch
+
+    from cameo.studio import default_home
+    from cameo.training.adapter.generator import Generator
+    from cameo.training.adapter.run import Asked, train
+
     half = options.precision == "bf16" and accelerator.device.type != "cpu"
     generator = Generator.find(options.model, torch.bfloat16 if half else torch.float32)
     asked = Asked(
@@ -94,6 +101,12 @@ def _train(options: argparse.Namespace, accelerator: Accelerator, say: Any) -> N
 
 def _settings(options: argparse.Namespace, generator: Generator) -> Settings:
     """What was asked for; the rest as the generator and the installed encoders have it."""
+    from pydantic import ValidationError
+
+    from cameo.training.adapter.settings import Settings
+    from enroll.documents import complaint
+    from enroll.encoders import registry
+
     usual = generator.defaults()
     chosen = {name: getattr(options, name) for name in (*_CHOSEN, *_CHOSEN_TOO)}
     fields = {
