@@ -62,9 +62,15 @@ def main(words: list[str] | None = None) -> int:
             return 0
         if options.data is None or options.model is None or options.out is None:
             raise UsageError("DATA, --model and --out are needed", hint="see: cameo train adapter --help")
+        import torch
         from accelerate import Accelerator
 
-        accelerator = Accelerator(mixed_precision="no", gradient_accumulation_steps=max(1, options.accumulate))
+        accelerator = Accelerator(
+            # Not told so, several processes without an accelerator would not know of each other.
+            cpu=not torch.accelerator.is_available(),
+            mixed_precision="no",
+            gradient_accumulation_steps=max(1, options.accumulate),
+        )
         try:
             _train(options, accelerator, say)
         finally:

@@ -17,7 +17,7 @@ from cameo.training.adapter.checkpoints import Progress, restore, save, whole
 from cameo.training.adapter.examples import Examples
 from cameo.training.adapter.learner import Learner
 from cameo.training.adapter.settings import Settings
-from cameo.training.run import Ema, mixed
+from cameo.training.run import Ema, halved
 
 __all__ = ["Losses", "Training", "arithmetic"]
 
@@ -26,8 +26,8 @@ _FARTHEST = 1.0
 
 
 def arithmetic(settings: Settings, device: torch.device) -> AbstractContextManager[None]:
-    """In which arithmetic passes are computed; see ``cameo.training.run.mixed``."""
-    return mixed(device) if settings.precision == "bf16" else nullcontext()
+    """In which arithmetic passes are computed; ``backward`` repeats parts of them, and remembers that by itself."""
+    return halved(device) if settings.precision == "bf16" else nullcontext()
 
 
 @dataclass(frozen=True)

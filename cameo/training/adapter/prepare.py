@@ -16,7 +16,7 @@ from cameo.conditioning.features import AdapterSpec, encode_speech, features_fro
 from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge
 from cameo.training.adapter.consents import Admitted, is_held_out
-from cameo.training.adapter.scenes import Scene, scenes_of
+from cameo.training.adapter.scenes import MARGIN, Scene, scenes_of
 from cameo.training.adapter.sealed import Entries
 from cameo.training.adapter.settings import Settings
 from enroll import enroll
@@ -143,7 +143,7 @@ class Preparer:
 
     def _audio(self, scene: Scene) -> Tensor:
         length = audio_length(self.pipeline, self.settings)
-        seconds = self.settings.seconds + 0.25
+        seconds = self.settings.seconds + MARGIN
         sound = np.zeros(round(seconds * SAMPLE_RATE), np.float32) if scene.sound is None else scene.sound
         latents = encode_speech(self.pipeline, sound, SAMPLE_RATE)[0]
         return latents[:length]

@@ -13,11 +13,11 @@ from cameo.training.adapter.settings import Settings
 from enroll.clip import SAMPLE_RATE, Clip
 from enroll.errors import BadInput, ClipTooShort
 
-__all__ = ["Scene", "scenes_of"]
+__all__ = ["MARGIN", "Scene", "scenes_of"]
 
 _SLOWER = 0.9
 """A clip may have this share of the pictures a second that are asked for; below, they would stutter."""
-_MARGIN = 0.25
+MARGIN = 0.25
 """Seconds of sound beyond the last picture: what encodes it looks a little ahead."""
 
 
@@ -87,6 +87,6 @@ def _cut(picture: NDArray[np.uint8], width: int, height: int, centre: tuple[floa
 def _sound(clip: Clip, begin: float, seconds: float) -> NDArray[np.float32] | None:
     if clip.sound is None:
         return None
-    first, length = round(begin * SAMPLE_RATE), round((seconds + _MARGIN) * SAMPLE_RATE)
+    first, length = round(begin * SAMPLE_RATE), round((seconds + MARGIN) * SAMPLE_RATE)
     heard = clip.sound[first : first + length]
     return np.pad(heard, (0, length - len(heard)))

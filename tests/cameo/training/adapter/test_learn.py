@@ -49,6 +49,14 @@ def test_a_run_that_was_killed_goes_on_as_if_it_never_was(tmp_path, whole):
     assert again.keys() == whole.keys() and all(torch.equal(again[name], whole[name]) for name in whole)
 
 
+def test_half_the_bits_are_learned_with_too(tmp_path, whole):
+    trained(alone(), tmp_path, 4, SETTINGS.model_copy(update={"precision": "bf16"}))
+    learned = load_file(tmp_path / "checkpoint.safetensors")
+    assert all(tensor.dtype == torch.float32 for tensor in learned.values())
+    near = [torch.cosine_similarity(learned[n].flatten(), whole[n].flatten(), 0) for n in whole if n.startswith("ema/")]
+    assert torch.stack(near).median() > 0.99
+
+
 def test_a_step_in_several_passes_is_the_same_step(tmp_path, whole):
     trained(alone(pieces=2), tmp_path, 4)
     assert farthest(load_file(tmp_path / "checkpoint.safetensors"), whole) < 1e-4
