@@ -89,9 +89,10 @@ class Validation:
         count, processes = len(self.people), accelerator.num_processes
         mine = [(accelerator.process_index + turn * processes) % count for turn in range(ceil(count / processes))]
         drawn, pictures = [], []
-        with training.averaged(), torch.no_grad(), arithmetic(self.settings, accelerator.device):
+        with training.averaged(), torch.no_grad():
             for number in mine:
-                frames = training.model(lambda number=number: self._scene(number, accelerator.device))
+                with arithmetic(self.settings, accelerator.device):
+                    frames = training.model(lambda number=number: self._scene(number, accelerator.device))
                 drawn.append((number, self.judge.person(faces_in(spread_frames(frames)))))
                 pictures.append(frames[len(frames) // 2])
         takes = dict(gather_object(drawn))

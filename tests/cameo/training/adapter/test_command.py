@@ -24,7 +24,7 @@ from tests.cameo.tiny import same
 # With this operator's people, a share of 0.5 holds one of Bo and Cy out, and not Ada.
 OPERATOR = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(bytes([8] * 32)))
 WORDS = ("--steps", "3", "--batch", "2", "--every", "2", "--warmup", "1", "--lr", "1e-3", "--rank", "2")
-WORDS += ("--scene-steps", "2", "--precision", "float32", "--token-dim", "32", "--depth", "1", "--trust-voice")
+WORDS += ("--scene-steps", "2", "--token-dim", "32", "--depth", "1", "--trust-voice")
 
 
 @pytest.fixture
