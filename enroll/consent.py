@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 Scope = Literal["face", "body", "voice"]
-Use = Literal["generate", "personalize", "evaluate"]
+Use = Literal["generate", "personalize", "evaluate", "train"]
 Turn = Literal["left", "right", "up", "down"]
 Assurance = Literal["requested", "attested", "spoken", "live"]
 
@@ -81,6 +81,7 @@ _RULES: Final = "liveness/2"
 _SINCE_2: Final = {"capture": True, "evidence": True}
 _SINCE_3: Final = {"processing": True, "agreement": True}
 _SINCE_4: Final = {"evidence": {"matches"}}
+_BEFORE_4: Final = ("cameo-consent/1", "cameo-consent/2", "cameo-consent/3")
 # What comes after the person agreed, and is not theirs to sign.
 _LATER: Final = frozenset({"assurance", "attested_by", "capture", "evidence", "agreement", "signature"})
 
@@ -111,7 +112,7 @@ class ConsentRecord(BaseModel):
         name: the person's name as they give it, one line.
         handle: what they are called in prompts, ``[a-z][a-z0-9_-]{0,31}``.
         scope: which of face, body and voice may be learnt.
-        uses: what the identity may be used for.
+        uses: what the identity may be used for; ``train`` is that clip and identity teach a model that others use too.
         grants: who may use it: ``owner``, ``everyone``, ``user:NAME``.
         statement: what the person reads aloud.
         challenge: see ``Challenge``.
@@ -137,7 +138,7 @@ class ConsentRecord(BaseModel):
     name: Line
     handle: str
     scope: tuple[Scope, ...] = Field(min_length=1, max_length=3)
-    uses: tuple[Use, ...] = Field(min_length=1, max_length=3)
+    uses: tuple[Use, ...] = Field(min_length=1, max_length=4)
     grants: tuple[str, ...] = Field(max_length=256)
     statement: str = Field(min_length=1, max_length=4000)
     challenge: Challenge
@@ -199,6 +200,8 @@ class ConsentRecord(BaseModel):
             raise ValueError("processing belongs to cameo-consent/3 and later, and they to it")
         if self.agreement is not None and self.processing is None:
             raise ValueError(f"{self.format} knows no agreement")
+        if "train" in self.uses and self.format in _BEFORE_4:
+            raise ValueError(f"{self.format} knows no use train")
         return self
 
     def __repr__(self) -> str:

@@ -30,6 +30,7 @@ _PURPOSES: Final[dict[Use, str]] = {
     "generate": "making scenes in which the person appears",
     "personalize": "fitting a model to the person",
     "evaluate": "measuring how well the person is rendered",
+    "train": "teaching models that others use too, in which what was learned stays",
 }
 _DATA: Final[dict[Scope, str]] = {
     "face": "embeddings of the face and aligned crops of the head",
@@ -56,7 +57,7 @@ class _Processing(BaseModel):
     privacy_notice: str = Field(max_length=4000)
     language: str = Field(max_length=35)
     lawful_basis: Literal["explicit consent"] = "explicit consent"
-    purposes: tuple[str, ...] = Field(min_length=1, max_length=3)
+    purposes: tuple[str, ...] = Field(min_length=1, max_length=4)
     pii_information: tuple[str, ...] = Field(min_length=1, max_length=3)
     sensitive: Literal[True] = True
     pii_controllers: tuple[Line, ...] = Field(min_length=1, max_length=4)

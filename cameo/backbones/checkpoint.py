@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cameo.backbones.preflight import Offload, Preflight
     from cameo.pipeline import CameoLTX2Pipeline
 
-__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "settle", "spare"]
+__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "refusing", "settle", "spare"]
 
 NANO = Path(__file__).resolve().parents[1] / "nano" / "weights"
 """The embedded checkpoint."""
@@ -114,19 +114,13 @@ def load(
         raise WeightsMissing(f"model {model!r} is not on this machine", hint=_how_to_get(model))
     defaults = read_defaults(folder) if folder is not None else None
     found = _fitting(model, device, dtype)
-    try:
-        with _quiet():
-            pipeline = CameoLTX2Pipeline.from_pretrained(
-                model if folder is None else folder,
-                dtype=found.dtype,
-                use_safetensors=True,
-                local_files_only=not download,
-            )
-    except (OSError, HFValidationError) as error:
-        # An incomplete download, a missing or damaged part, an unknown id.
-        raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
-    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
+    with refusing(model):
+        pipeline = CameoLTX2Pipeline.from_pretrained(
+            model if folder is None else folder,
+            dtype=found.dtype,
+            use_safetensors=True,
+            local_files_only=not download,
+        )
     if found.offload == "none":
         pipeline.to(found.device)
     defaults = defaults or Defaults.for_pipeline(pipeline)
@@ -228,6 +222,24 @@ def folder_of(model: str) -> Path | None:
     if not str(kind).startswith("LTX2"):
         raise BadInput(f"{folder} holds a {kind!r}, expected an LTX-2 checkpoint")
     return folder
+
+
+@contextmanager
+def refusing(model: str) -> Iterator[None]:
+    """What goes wrong while libraries open a checkpoint, said in one line; their progress bars are off meanwhile.
+
+    Raises:
+        WeightsMissing: a part is missing, or its download was not finished.
+        BadInput: a part is damaged, or is none.
+    """
+    try:
+        with _quiet():
+            yield
+    except (OSError, HFValidationError) as error:
+        # An incomplete download, a missing or damaged part, an unknown id.
+        raise WeightsMissing(f"model {model!r} is not complete: {error}", hint=_how_to_get(model)) from error
+    except (KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        raise BadInput(f"model {model!r} cannot be opened: {error}", hint="it may be damaged; get it again") from error
 
 
 def _local(model: str) -> Path | None:

@@ -50,6 +50,11 @@ class Defaults(BaseModel):
     @classmethod
     def for_pipeline(cls, pipeline: LTX2Pipeline) -> Self:
         """For checkpoints without a ``cameo.json``: the defaults of ``LTX2Pipeline`` itself."""
+        return cls.usual(pipeline.vocoder.config.output_sampling_rate)
+
+    @classmethod
+    def usual(cls, sample_rate: int) -> Self:
+        """Those, for a vocoder of this rate."""
         return cls(
             height=512,
             width=768,
@@ -57,7 +62,7 @@ class Defaults(BaseModel):
             frame_rate=24.0,
             steps=40,
             guidance_scale=4.0,
-            sample_rate=pipeline.vocoder.config.output_sampling_rate,
+            sample_rate=sample_rate,
             max_sequence_length=1024,
             license="",
         )

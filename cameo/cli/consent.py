@@ -44,7 +44,7 @@ def new(
         list[str] | None, typer.Option("--scope", help="face, body, voice: any, separated by commas. All if left out.")
     ] = None,
     use: Annotated[
-        list[str] | None, typer.Option("--use", help="generate, personalize, evaluate. generate if left out.")
+        list[str] | None, typer.Option("--use", help="generate, personalize, evaluate, train. generate if left out.")
     ] = None,
     grant: Annotated[
         list[str] | None,

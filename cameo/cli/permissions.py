@@ -18,7 +18,7 @@ from cameo.vault import CastEntry, SceneRecord, Terms
 
 __all__ = ["limits", "register", "told_grants"]
 
-Purpose = Annotated[str, typer.Option("--use", metavar="USE", help="generate, personalize or evaluate.")]
+Purpose = Annotated[str, typer.Option("--use", metavar="USE", help="generate, personalize, evaluate or train.")]
 
 
 def register(root: typer.Typer) -> None:

@@ -19,7 +19,8 @@ from enroll.consent import ConsentRecord
 
 __all__ = ["register"]
 
-_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+# What follows the first word is the other program's, --help too.
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def register(root: typer.Typer) -> None:
@@ -234,7 +235,10 @@ def train(
     context: typer.Context,
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="A module of cameo.training.")],
 ) -> int:
-    """Train a part of a model: what follows STAGE goes to python -m cameo.training.STAGE."""
+    """Train an identity adapter for a large generator (adapter), or a part of nano: cameo train STAGE --help.
+
+    What follows STAGE goes to python -m cameo.training.STAGE.
+    """
     return _start("training", stage, context.args)
 
 

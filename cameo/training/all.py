@@ -64,7 +64,7 @@ PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
         (Part("base", 0.32, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
         (Part("decoder", 0.32, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "24", "--clips", "0.3")),),
     ),
-    ((Part("adapter", 0.08, fast=("--batch", "128")),),),
+    ((Part("nano_adapter", 0.08, fast=("--batch", "128")),),),
 )
 """Phases one after another; in each, lanes that may run side by side; in each, parts one after another."""
 

@@ -23,11 +23,11 @@ from cameo.training.run import Stage
 
 __all__ = ["LEARNED", "pack", "unpack"]
 
-LEARNED = ("video_vae", "decoder", "audio_vae", "vocoder", "base", "adapter")
+LEARNED = ("video_vae", "decoder", "audio_vae", "vocoder", "base", "nano_adapter")
 """Stages that have weights."""
 
 _LARGEST = 15 * 2**20
-_PICTURES = ("video_vae/sample.png", "base/preview.png", "adapter/preview.png")
+_PICTURES = ("video_vae/sample.png", "base/preview.png", "nano_adapter/preview.png")
 _OWN, _AVERAGED = "own", "averaged"
 
 

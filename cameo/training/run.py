@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cameo.backbones.nano import PRESETS, NanoConfig
 
-__all__ = ["SIZES", "Ema", "Stage", "load_weights", "mixed", "sizes"]
+__all__ = ["SIZES", "Ema", "Stage", "halved", "load_weights", "mixed", "sizes"]
 
 SIZES = "nano.json"
 """File in a folder of runs, and of shipped weights, that says of what size nano is."""
@@ -187,14 +187,19 @@ class Stage:
 
 
 def mixed(device: torch.device) -> AbstractContextManager[Any]:
-    """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower. On a CPU
-    attention is written out: the fused one takes twice as long backwards."""
-    cpu, contexts = device.type == "cpu", ExitStack()
-    if not cpu or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        contexts.enter_context(torch.autocast(device.type, torch.bfloat16))
-    if cpu:
+    """``halved``; on a CPU attention is written out, too: the fused one takes twice as long backwards."""
+    contexts = ExitStack()
+    contexts.enter_context(halved(device))
+    if device.type == "cpu":
         contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
     return contexts
+
+
+def halved(device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast to bfloat16 where the processor has arithmetic of that kind; elsewhere it is ten times slower."""
+    if device.type == "cpu" and not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 class Ema:

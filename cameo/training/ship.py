@@ -20,9 +20,9 @@ from cameo.backbones.checkpoint import NANO
 from cameo.backbones.defaults import Defaults
 from cameo.conditioning.lora import add_lora, dump_lora
 from cameo.synth.clips import SAMPLE_RATE, vocabulary
-from cameo.training.adapter import LORA, RANK, base_adapter
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
+from cameo.training.nano_adapter import LORA, RANK, base_adapter
 from cameo.training.parts import base, load_average
 from cameo.training.run import SIZES, Stage
 
@@ -36,7 +36,7 @@ def main() -> None:
     adapter.load_state_dict(base_adapter(runs).state_dict())
     lora = nn.ParameterList(add_lora(pipeline.transformer, RANK, LORA))
     learned = nn.ModuleDict({"adapter": adapter, "lora": lora})
-    tuned = load_average(runs / "adapter" / "checkpoint.safetensors", {"learned": learned})
+    tuned = load_average(runs / "nano_adapter" / "checkpoint.safetensors", {"learned": learned})
     low_rank = dump_lora(pipeline.transformer, LORA) if tuned else None
     pipeline.transformer.delete_adapters(LORA)
     pipeline.unload_lora_weights()

@@ -55,7 +55,7 @@ class SignedGrant(BaseModel):
     consent_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
     handle: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     principal: str = Field(pattern=r"^(everyone|user:[A-Za-z0-9][A-Za-z0-9._@-]{0,63})$")
-    uses: tuple[Use, ...] = Field(max_length=3, json_schema_extra={"uniqueItems": True})
+    uses: tuple[Use, ...] = Field(max_length=4, json_schema_extra={"uniqueItems": True})
     scenes: int | None = Field(ge=1, lt=2**31)
     until: Moment
     signature: str | None = Field(default=None, max_length=1024)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
+from pydantic import ValidationError
 
 from enroll.consent import ConsentRecord
 from enroll.errors import ConsentExpired, ConsentInvalid
@@ -334,3 +335,15 @@ def _padded(text: str) -> str:
 def test_a_consent_runs_a_while_and_not_for_ever(days: int) -> None:
     with pytest.raises(ConsentInvalid, match="1 to 3650 days"):
         ConsentRecord.new(name="Ada", handle="ada", valid_days=days)
+
+
+def test_who_teaches_models_is_told_that_they_do_not_forget() -> None:
+    stays = "What such models have learned by then stays in them."
+    assert stays in request(uses=("generate", "train")).statement
+    assert stays not in request(uses=("generate", "personalize")).statement
+
+
+def test_an_older_format_knows_no_training() -> None:
+    fields = request(uses=("train",)).model_dump()
+    with pytest.raises(ValidationError, match="knows no use train"):
+        ConsentRecord.model_validate(fields | {"format": "cameo-consent/3"})

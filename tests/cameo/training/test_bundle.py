@@ -93,7 +93,7 @@ def test_the_plan_trains_everything_within_the_time():
     assert 0.8 <= longest <= 0.95
     stages = [part.stage for phase in PLAN for lane in phase for part in lane]
     assert set(LEARNED) < set(stages)
-    assert stages.index("identities") < stages.index("latents") < stages.index("base") < stages.index("adapter")
+    assert stages.index("identities") < stages.index("latents") < stages.index("base") < stages.index("nano_adapter")
 
 
 def test_sizes_are_fixed_by_the_first_stage(tmp_path: Path):

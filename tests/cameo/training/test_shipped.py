@@ -14,8 +14,8 @@ from torch import nn
 from cameo.backbones.nano import build
 from cameo.synth.clips import vocabulary
 from cameo.training import ship
-from cameo.training.adapter import base_adapter
 from cameo.training.latents import new_adapter
+from cameo.training.nano_adapter import base_adapter
 from cameo.training.parts import base
 from cameo.training.shipped import take_up
 from tests.cameo.tiny import TINY

@@ -317,6 +317,9 @@ def _forms(group: Group, base: int) -> None:
     no("a measure that does not exist", changed(matched(), "evidence.matches.1.measure", "feeling"), source=four)
     no("a score that is no number", changed(matched(), "evidence.matches.2.score", "6.25"), source=four)
     three = group.valid("live, of format 3, to be given scores", document=signed(live()))
+    taught = attested() | {"format": "cameo-consent/4", "uses": ["generate", "train"]}
+    to_train = group.valid("of format 4, to train models", document=signed(taught))
+    no("format 3 with a use of format 4", taught | {"format": "cameo-consent/3"}, source=to_train)
     no("format 3 with scores", matched() | {"format": "cameo-consent/3"}, source=three)
     for comment, flag, words in (
         ("nothing", "Truncated", ""),

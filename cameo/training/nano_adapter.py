@@ -1,6 +1,6 @@
-"""Stage 8: with the base frozen, the identity adapter and its LoRA.
+"""Stage 8: with nano's base frozen, its identity adapter and its LoRA.
 
-    python -m cameo.training.adapter --max-minutes 20
+    python -m cameo.training.nano_adapter --max-minutes 20
 
 Goes on from the adapter that the base stage raised. Target and reference are never the same clip.
 """
@@ -38,7 +38,7 @@ def base_adapter(runs: Path) -> IdentityAdapter:
 
 
 def main() -> None:
-    stage = Stage.parse("adapter", __doc__, _options)
+    stage = Stage.parse("nano_adapter", __doc__, _options)
     pipeline, adapter = base(stage.options.runs), base_adapter(stage.options.runs)
     pipeline.to(stage.device)
     adapter.to(stage.device).train().requires_grad_(True)

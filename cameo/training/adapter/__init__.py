@@ -1,0 +1,1 @@
+"""The identity adapter of a large generator, learned from clips of people who agreed to it."""

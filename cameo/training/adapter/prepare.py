@@ -1,0 +1,149 @@
+"""Everything through the frozen parts of the generator once: clips to latents, people to features, captions to what the
+transformer reads. What comes of it is sealed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import torch
+from diffusers import LTX2Pipeline
+from torch import Tensor
+
+from cameo.conditioning.features import AdapterSpec, encode_speech, features_from_identity
+from cameo.evaluation.faces import faces_in, spread_frames
+from cameo.evaluation.judges import Judge
+from cameo.training.adapter.consents import Admitted, is_held_out
+from cameo.training.adapter.scenes import MARGIN, Scene, scenes_of
+from cameo.training.adapter.sealed import Entries
+from cameo.training.adapter.settings import Settings
+from enroll import enroll
+from enroll.clip import SAMPLE_RATE, Clip
+from enroll.consent import ConsentRecord
+from enroll.errors import KitError
+from enroll.findings import Findings
+from enroll.identity import Identity
+
+__all__ = ["CAPTION", "Preparer", "audio_length", "entry_name", "prepare"]
+
+CAPTION = "a person"
+"""Of a clip beside which nobody wrote one."""
+
+
+def entry_name(clip: Admitted, settings: Settings) -> str:
+    """Under what an admitted clip is sealed: another file, caption, consent or way to prepare is another entry."""
+    held = "judged" if is_held_out(clip.person, settings.held_out) else ""
+    parts = (clip.found.stamp, clip.found.caption, clip.consent.consent_id, settings.of_an_entry(), held)
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def audio_length(pipeline: LTX2Pipeline, settings: Settings) -> int:
+    """Audio latents that go with a scene, as the pipeline counts them."""
+    a_second = pipeline.audio_sampling_rate / pipeline.audio_hop_length / pipeline.audio_vae_temporal_compression_ratio
+    return round(settings.seconds * a_second)
+
+
+def prepare(
+    clips: Sequence[Admitted],
+    entries: Entries,
+    preparer: Preparer,
+    say: Callable[[str], None],
+) -> None:
+    """Seal an entry of every clip that has none; a line on each that cannot serve."""
+    for number, clip in enumerate(clips, 1):
+        name = entry_name(clip, preparer.settings)
+        if name in entries:
+            continue
+        try:
+            with clip.found.opened() as path, torch.no_grad():
+                entries.put(name, clip.consent.consent_id, preparer.tensors(path, clip))
+            say(f"prepared {number} of {len(clips)}: {clip.found.name}")
+        except KitError as error:
+            say(f"{clip.found.name}: {error.message}")
+
+
+@dataclass(frozen=True, repr=False)
+class Preparer:
+    """Makes an entry of a clip.
+
+    Attributes:
+        pipeline: the generator without its transformer, on its device.
+        spec: what the adapter reads.
+        settings: of the run.
+        trusted: whose signature on a consent counts.
+        judge: of likeness, for people who are held out; None where nobody is.
+    """
+
+    pipeline: LTX2Pipeline
+    spec: AdapterSpec
+    settings: Settings
+    trusted: frozenset[str]
+    judge: Judge | None
+
+    def tensors(self, path: object, clip: Admitted) -> dict[str, Tensor]:
+        """One clip.
+
+        Returns:
+            ``video/N`` (C, F, h, w) and ``audio/N`` (T, D), float16, normalised, of scene N; ``heard``, whether the
+            sound is the person's voice; ``features/…``, see ``IdentityFeatures``; ``prompt/…``, what the transformer
+            reads of the caption; ``judged`` (D,), what the judge sees in the clip, of those who are held out.
+
+        Raises:
+            BadInput: the clip cannot serve: nobody in it, several people, too short, damaged. See ``enroll``.
+        """
+        identity, centre = self._learn(path, clip.consent)
+        tensors = self._features(identity) | self._prompt(clip.found.caption or CAPTION)
+        heard = bool(identity.of("voice"))
+        tensors["heard"] = torch.tensor(heard)
+        judged: list[np.ndarray] = []
+        for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, centre)):
+            tensors[f"video/{number}"] = self._video(scene).half()
+            tensors[f"audio/{number}"] = self._audio(scene if heard else Scene(scene.pictures, None)).half()
+            judged.append(spread_frames(scene.pictures))
+        if self.judge is not None and is_held_out(clip.person, self.settings.held_out):
+            tensors["judged"] = torch.from_numpy(self.judge.person(faces_in(np.concatenate(judged))))
+        return tensors
+
+    def _learn(self, path: object, consent: ConsentRecord) -> tuple[Identity, tuple[float, float]]:
+        """The person of a clip, and where in the picture their face is."""
+        seen: list[Findings] = []
+        settings = self.settings
+        identity = enroll(
+            str(path),
+            consent,
+            encoders=(settings.face_space, settings.body_space, settings.voice_space),
+            trust_voice=settings.trust_voice,
+            trusted=self.trusted,
+            onlooker=seen.append,
+        )
+        person = seen[0].subject
+        centres = [look.centre for look in person.looks] if person is not None else [(0.5, 0.5)]
+        x, y = np.median(centres, axis=0)
+        return identity, (float(x), float(y))
+
+    def _features(self, identity: Identity) -> dict[str, Tensor]:
+        features = features_from_identity(identity, self.pipeline, self.spec)
+        return {f"features/{name}": tensor for name, tensor in features.tensors().items()}
+
+    def _prompt(self, caption: str) -> dict[str, Tensor]:
+        length = self.pipeline.tokenizer.model_max_length
+        states, mask = self.pipeline._get_gemma_prompt_embeds(
+            [caption], max_sequence_length=min(length, 1024), device=self.pipeline._execution_device
+        )
+        video, audio, mask = self.pipeline.connectors(states, mask, padding_side="left")
+        return {"prompt/video": video[0], "prompt/audio": audio[0], "prompt/mask": mask[0]}
+
+    def _video(self, scene: Scene) -> Tensor:
+        pipeline, vae = self.pipeline, self.pipeline.vae
+        pixels = torch.from_numpy(scene.pictures).to(pipeline._execution_device, vae.dtype) / 127.5 - 1.0
+        latents = vae.encode(pixels.permute(3, 0, 1, 2)[None]).latent_dist.mode()
+        return pipeline._normalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)[0]
+
+    def _audio(self, scene: Scene) -> Tensor:
+        length = audio_length(self.pipeline, self.settings)
+        seconds = self.settings.seconds + MARGIN
+        sound = np.zeros(round(seconds * SAMPLE_RATE), np.float32) if scene.sound is None else scene.sound
+        latents = encode_speech(self.pipeline, sound, SAMPLE_RATE)[0]
+        return latents[:length]

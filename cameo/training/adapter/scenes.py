@@ -1,0 +1,92 @@
+"""Scenes cut from a clip: pictures of the size and rate that are learned from, with their sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cameo.training.adapter.settings import Settings
+from enroll.clip import SAMPLE_RATE, Clip
+from enroll.errors import BadInput, ClipTooShort
+
+__all__ = ["MARGIN", "Scene", "scenes_of"]
+
+_SLOWER = 0.9
+"""A clip may have this share of the pictures a second that are asked for; below, they would stutter."""
+MARGIN = 0.25
+"""Seconds of sound beyond the last picture: what encodes it looks a little ahead."""
+
+
+@dataclass(frozen=True, repr=False)
+class Scene:
+    """Part of a clip.
+
+    Attributes:
+        pictures: RGB uint8, shape (T, H, W, 3).
+        sound: mono float32 in [-1, 1] at 16 kHz, a little longer than the pictures; None where there is none.
+    """
+
+    pictures: NDArray[np.uint8]
+    sound: NDArray[np.float32] | None
+
+
+def scenes_of(clip: Clip, settings: Settings, centre: tuple[float, float]) -> Iterator[Scene]:
+    """The first ``settings.windows`` scenes of a clip, one after the other.
+
+    Args:
+        clip: whose.
+        settings: their size, length and rate.
+        centre: what stays in the picture where it is cut, in shares of the clip's width and height.
+
+    Raises:
+        ClipTooShort: it is shorter than one scene.
+        BadInput: it has fewer pictures a second than are asked for.
+        ClipUnreadable: see ``Clip.frames``.
+    """
+    if clip.fps < _SLOWER * settings.fps:
+        raise BadInput(
+            f"it has {clip.fps:.3g} pictures a second, {settings.fps:.3g} are learned from",
+            hint=f"leave it out, or say --fps {clip.fps:.3g}",
+        )
+    made = 0
+    pictures: list[NDArray[np.uint8]] = []
+    for frame in clip.frames(settings.fps):
+        if frame.pixels is None:
+            continue
+        wanted = made * settings.frames + len(pictures)
+        while wanted / settings.fps <= frame.second + 0.5 / settings.fps and len(pictures) < settings.frames:
+            pictures.append(_cut(frame.pixels, settings.width, settings.height, centre))
+            wanted += 1
+        if len(pictures) == settings.frames:
+            yield Scene(np.stack(pictures), _sound(clip, made * settings.seconds, settings.seconds))
+            made, pictures = made + 1, []
+            if made == settings.windows:
+                return
+    if not made:
+        raise ClipTooShort(
+            f"it is {clip.seconds:.1f} s long, a scene is {settings.seconds:.1f} s", hint="say fewer --frames"
+        )
+
+
+def _cut(picture: NDArray[np.uint8], width: int, height: int, centre: tuple[float, float]) -> NDArray[np.uint8]:
+    """The largest part of the picture that has the scene's shape, as near to the centre as there is room."""
+    down, across = picture.shape[:2]
+    scale = min(across / width, down / height)
+    w, h = min(across, round(width * scale)), min(down, round(height * scale))
+    left = int(np.clip(round(centre[0] * across - w / 2), 0, across - w))
+    top = int(np.clip(round(centre[1] * down - h / 2), 0, down - h))
+    part = picture[top : top + h, left : left + w]
+    resized = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
+    return np.ascontiguousarray(resized, np.uint8)
+
+
+def _sound(clip: Clip, begin: float, seconds: float) -> NDArray[np.float32] | None:
+    if clip.sound is None:
+        return None
+    first, length = round(begin * SAMPLE_RATE), round((seconds + MARGIN) * SAMPLE_RATE)
+    heard = clip.sound[first : first + length]
+    return np.pad(heard, (0, length - len(heard)))
