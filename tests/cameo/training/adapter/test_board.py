@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cameo.training.adapter.board import Board
-from tests.conftest import ABSENT
 
 
 def test_figures_are_lines_with_or_without_tensorboard(tmp_path, monkeypatch):
@@ -27,10 +26,6 @@ def test_figures_are_lines_with_or_without_tensorboard(tmp_path, monkeypatch):
 
 
 def test_tensorboard_reads_them_and_forgets_what_a_killed_run_wrote_ahead(tmp_path):
-    if find_spec("tensorboard") is None:
-        pytest.skip(f"{ABSENT}tensorboard (pip install 'cameo-kit[tensorboard]')")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     for begin, end in ((0, 4), (2, 5)):
         board = Board(tmp_path, begin, pytest.fail)
         for step in range(begin, end):
