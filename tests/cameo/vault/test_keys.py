@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
+
 import keyring
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
@@ -134,10 +137,29 @@ def test_a_derived_key_needs_every_part() -> None:
     )
 
 
+def hkdf_by_hand(secret: bytes, info: bytes) -> bytes:
+    """RFC 5869: extract without a salt, expand by one block."""
+    return hmac.digest(hmac.digest(bytes(32), secret, "sha256"), info + b"\1", "sha256")
+
+
+def test_what_is_derived_stays_as_vaults_that_exist_have_it() -> None:
+    """Keys by RFC 5869 under these words, names by HMAC-SHA256, AES-GCM after a version and a nonce of 12 bytes."""
+    assert derive([b"a" * 32, b"b" * 32], "cameo/1 x") == hkdf_by_hand(b"a" * 32 + b"b" * 32, b"cameo/1 x")
+    secret, context = bytes(range(32)), Context("somebody", "a consent", "entry")
+    master, bound = MasterKey(secret), b"cameo/1|somebody|a consent|entry"
+    assert master.tag("handle", "ada") == hmac.digest(hkdf_by_hand(secret, b"cameo/1 name"), b"handle\0ada", "sha256")
+    for sealed, words in (
+        (master.seal(b"said", context), b"cameo/1 seal"),
+        (master.wrap(b"said", context), b"cameo/1 wrap"),
+    ):
+        assert sealed[:1] == b"\1"
+        assert AESGCM(hkdf_by_hand(secret, words)).decrypt(sealed[1:13], sealed[13:], bound) == b"said"
+
+
 def test_wiping_bytes() -> None:
-    secret = random_key() + random_key()
+    secret = random_key() + random_key()[:3]
     wipe(secret)
-    assert secret == bytes(64)
+    assert secret == bytes(35)
     wipe(b"")
 
 

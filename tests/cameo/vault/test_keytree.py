@@ -99,6 +99,16 @@ def test_what_another_process_forgot_is_forgotten_here(tree, tmp_path) -> None:
     assert not tree.knows(4) and not tree.knows(3) and tree.forgotten() == 2
 
 
+def test_a_reader_sees_the_tree_of_one_moment(tree, tmp_path) -> None:
+    other = KeyTree(tmp_path, MasterKey(bytes(32)))
+    wrapped = tree.wrap(KEY, 3, CONTEXT)
+    with tree.as_it_is():
+        other.forget([3])
+        assert tree.unwrap(wrapped, 3, CONTEXT) == KEY
+    with pytest.raises(StoreDamaged, match="is forgotten"):
+        tree.unwrap(wrapped, 3, CONTEXT)
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty", "not whole"])
 def test_a_damaged_tree_is_told(tree, tmp_path, damage) -> None:
     path = tmp_path / "keys.tree"
