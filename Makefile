@@ -28,8 +28,9 @@ demo: $(STAMP) ## enrol a made-up person, make two scenes, check, revoke
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile
 
-TRUST := tests/cameo/vault tests/cameo/status tests/cameo/log tests/vectors tests/cameo/cli/test_consent.py \
-  tests/cameo/cli/test_status.py $(addprefix tests/enroll/test_,consent.py agreement.py answers.py liveness.py)
+TRUST := tests/cameo/vault tests/cameo/status tests/cameo/log tests/vectors \
+  $(addprefix tests/cameo/cli/test_,consent.py grants.py status.py) \
+  $(addprefix tests/enroll/test_,consent.py agreement.py answers.py liveness.py)
 
 coverage: $(STAMP) ## every branch of consent, keys, leases, status list and ledger
 	$(BIN)/python -m pytest -n $${CAMEO_TEST_JOBS:-2} --dist loadfile --cov --cov-report= $(TRUST)
