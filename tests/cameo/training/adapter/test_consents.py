@@ -13,7 +13,6 @@ from cameo.training.adapter.consents import admit, is_held_out
 from enroll.signature import thumbprint
 
 KEY, OTHER = (OKPKey.generate_key("Ed25519") for _ in range(2))
-NOW = datetime.now(UTC)
 
 
 @contextmanager
@@ -27,8 +26,9 @@ def clip(name: str, consent: object) -> Found:
     return Found(name, name, content, "", never)
 
 
-def asked(*clips: Found, standing: str = "unknown", now: datetime = NOW, trusted=(KEY,)):
-    keys = {thumbprint(key) for key in trusted}
+def asked(*clips: Found, standing: str = "unknown", days: int = 0, trusted=(KEY,)):
+    """What is said so many days from now."""
+    keys, now = {thumbprint(key) for key in trusted}, datetime.now(UTC) + timedelta(days=days)
     return admit(clips, trusted=keys, standing=lambda consent_id: standing, now=now)
 
 
@@ -51,7 +51,7 @@ def test_an_ada_of_another_operator_is_another_person(agree):
         (lambda agree: b"{", {}, "what is beside it is no consent record"),
         (lambda agree: b" " * 65_537, {}, "no consent record"),
         (lambda agree: agree("ada", OTHER), {}, "whom nobody here trusts"),
-        (lambda agree: agree("ada", KEY), {"now": NOW + timedelta(days=400)}, "ended"),
+        (lambda agree: agree("ada", KEY), {"days": 400}, "ended"),
         (lambda agree: agree("ada", KEY, uses=("generate",)), {}, "consented to generate, not to train"),
         (lambda agree: agree("ada", KEY, scope=("face", "voice")), {}, "did not agree to body"),
         (lambda agree: agree("ada", KEY, scope=("voice",)), {}, "did not agree to face and body"),
