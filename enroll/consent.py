@@ -433,7 +433,7 @@ class ConsentRecord(BaseModel):
         trusted: Collection[str] | None = None,
         handle: str | None = None,
         request: bool = False,
-    ) -> None:
+    ) -> str:
         """Hold the record to everything it must be before anything is done on its strength.
 
         Args:
@@ -442,6 +442,9 @@ class ConsentRecord(BaseModel):
                 the signature is whole: any signer will do.
             handle: whom it must be for; None for anyone.
             request: whether a request will do, whose challenge is still to be met by the clip at hand and is good now.
+
+        Returns:
+            The signer's thumbprint.
 
         Raises:
             ChallengeFailed: the challenge of a request is good no more.
@@ -471,6 +474,7 @@ class ConsentRecord(BaseModel):
                 f"it is {spell(moment)}",
                 hint=f"{_NEW_HINT}; or {_ATTEST_HINT}",
             )
+        return signer
 
     def awaits_answer(self, now: datetime) -> bool:
         """Whether a clip that meets the challenge at this moment would say more than the record does."""

@@ -9,13 +9,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from tests.memory import memory_folder
 
-__all__ = ["PASSWORD", "Server", "binaries"]
+__all__ = ["PASSWORD", "Server", "binaries", "chosen"]
 
 PASSWORD = "correct-horse-battery"
 USER = "cameo"
@@ -119,3 +121,19 @@ class Server:
             timeout=60,
             start_new_session=True,
         )
+
+
+@contextmanager
+def chosen(database: str) -> Iterator[Server | None]:
+    """For a command: vaults that are opened in the block keep their tables in ``postgresql``, on a durable server of
+    their own, or in ``sqlite``."""
+    if database == "sqlite":
+        yield None
+        return
+    server = Server(durable=True)
+    try:
+        os.environ["CAMEO_DATABASE"] = server.new_database()
+        yield server
+    finally:
+        del os.environ["CAMEO_DATABASE"]
+        server.close()

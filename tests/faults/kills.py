@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from cameo.vault import Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
 from tests.memory import memory_folder
-from tests.postgres import Server
+from tests.postgres import chosen
 
 __all__ = ["Account", "Counts", "run"]
 
@@ -223,18 +222,14 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, ExitStack() as stack:
-        crash = None
-        if words.database == "postgresql":
-            server = Server(durable=True)
-            stack.callback(server.close)
-            os.environ["CAMEO_DATABASE"] = server.new_database()
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, chosen(words.database) as server:
 
-            def crash() -> None:
-                server.stop("immediate")
-                server.start()
+        def crash() -> None:
+            assert server is not None
+            server.stop("immediate")
+            server.start()
 
-        counts = run(words.kills, Path(folder), seed=words.seed, crash=crash)
+        counts = run(words.kills, Path(folder), seed=words.seed, crash=crash if server is not None else None)
     done = ", ".join(f"{number} × {did}" for did, number in sorted(counts.acknowledged.items()))
     crashed = f" and {counts.crashes} crashes of the server" if counts.crashes else ""
     print(f"{counts.kills} kills{crashed}; acknowledged: {done}; lost: {len(counts.lost)}")

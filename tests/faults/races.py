@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -31,7 +30,7 @@ from cameo.vault import Lease, Vault
 from enroll.consent import ConsentRecord
 from tests.cameo.vault.conftest import noise
 from tests.memory import memory_folder
-from tests.postgres import Server
+from tests.postgres import chosen
 
 __all__ = ["Counts", "run"]
 
@@ -139,11 +138,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, ExitStack() as stack:
-        if words.database == "postgresql":
-            server = Server(durable=True)
-            stack.callback(server.close)
-            os.environ["CAMEO_DATABASE"] = server.new_database()
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, chosen(words.database):
         counts = run(Path(folder), minutes=words.minutes, seed=words.seed)
     print(f"{counts.rounds} revocations; given before: {dict(counts.before)}; asked after: {dict(counts.after)}")
     print(f"{sum(counts.after.values())} asked after, {len(counts.wins)} given")

@@ -19,7 +19,6 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from tests.cameo.vault.conftest import noise
 from tests.faults.picture import Canaries
 from tests.faults.remains import sealed_rows
 from tests.memory import memory_folder
-from tests.postgres import Server
+from tests.postgres import Server, chosen
 
 __all__ = ["Traces", "traces"]
 
@@ -132,12 +131,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     words = parser.parse_args()
     os.environ["CAMEO_KEYSTORE"] = "file"
-    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, ExitStack() as stack:
-        server = None
-        if words.database == "postgresql":
-            server = Server(durable=True)
-            stack.callback(server.close)
-            os.environ["CAMEO_DATABASE"] = server.new_database()
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder, chosen(words.database) as server:
         found = traces(Path(folder), words.people, server)
     print(
         f"{words.people} people; {found.plain} pieces of plaintext and {found.sealed} of what was sealed looked for in "

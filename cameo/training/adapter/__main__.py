@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from cameo.training.adapter.generator import Generator
     from cameo.training.adapter.settings import Settings
 
-_CHOSEN = ("windows", "trust_voice", "token_dim", "depth", "rank", "batch", "steps", "lr", "warmup", "drop", "ema")
-_CHOSEN_TOO = ("precision", "seed", "held_out", "prompt")
+# Options that are settings under the same name; left out, as ``Settings`` has them.
+_CHOSEN = (
+    *("windows", "trust_voice", "token_dim", "depth", "rank", "batch", "steps", "lr", "warmup", "drop", "ema"),
+    *("precision", "seed", "held_out", "prompt"),
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -114,7 +117,7 @@ def _settings(options: argparse.Namespace, generator: Generator) -> Settings:
     from enroll.encoders import registry
 
     usual = generator.defaults()
-    chosen = {name: getattr(options, name) for name in (*_CHOSEN, *_CHOSEN_TOO)}
+    chosen = {name: getattr(options, name) for name in _CHOSEN}
     fields = {
         "model": generator.name,
         "base": generator.base,

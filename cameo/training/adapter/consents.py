@@ -71,7 +71,7 @@ def _admit(clip: Found, trusted: Collection[str], standing: Callable[[str], str]
     if clip.consent is None:
         raise ConsentInvalid("there is no consent beside it (NAME.consent.json); it was not opened")
     consent = ConsentRecord.from_json(clip.consent, source="what is beside it")
-    consent.verify(now=now, trusted=trusted)
+    signer = consent.verify(now=now, trusted=trusted)
     if "train" not in consent.uses:
         raise PermissionDenied(f"@{consent.handle} consented to {', '.join(consent.uses)}, not to train")
     if missing := [part for part in _SEEN if part not in consent.scope]:
@@ -84,13 +84,4 @@ def _admit(clip: Found, trusted: Collection[str], standing: Callable[[str], str]
         case "suspended":
             raise Suspended(f"@{consent.handle} is suspended")
     # Two operators may each have an @ada.
-    signer = next(one for one in sorted(trusted) if _signed_by(consent, one, now))
     return Admitted(clip, consent, sha256(f"{signer}|{consent.handle}".encode()).hexdigest()[:16])
-
-
-def _signed_by(consent: ConsentRecord, signer: str, now: datetime) -> bool:
-    try:
-        consent.verify(now=now, trusted={signer})
-    except ConsentInvalid:
-        return False
-    return True
