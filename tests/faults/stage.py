@@ -22,7 +22,7 @@ from enroll.identity import Identity, Speech
 from enroll.signature import thumbprint
 from tests.cameo.vault.conftest import NAME, Clock, noise
 
-__all__ = ["HANDLES", "PASSPHRASE", "PROMPT", "Stage", "enrolled", "personal", "studio"]
+__all__ = ["HANDLES", "PASSPHRASE", "PROMPT", "Stage", "cut", "enrolled", "personal", "pieces_of", "studio"]
 
 HANDLES: Final = ("ada", "grace", "mary", "lin", "tove", "eve")
 """Everybody who is ever in it; the place in this tuple is the seed of who they are."""
@@ -128,12 +128,20 @@ def personal() -> list[bytes]:
     consent = ConsentRecord.new(name=NAME, handle="ada")
     pieces = [NAME.encode(), PROMPT.encode()]
     for seed in range(len(HANDLES)):
-        identity = _small(seed, consent)
-        arrays: list[NDArray[Any]] = [e.vector for e in identity.embeddings.values()]
-        arrays += [view.vector for e in identity.embeddings.values() for view in e.views]
-        arrays += [crop.pixels for crop in identity.crops]
-        arrays += [identity.speech.samples] if identity.speech is not None else []
-        for array in arrays:
-            content = np.ascontiguousarray(array).tobytes()
-            pieces += [content[start : start + _PIECE] for start in range(0, len(content) - _PIECE, _APART)]
+        pieces += pieces_of(_small(seed, consent))
     return pieces
+
+
+def pieces_of(identity: Identity) -> Iterator[bytes]:
+    """Of every array of somebody."""
+    arrays: list[NDArray[Any]] = [e.vector for e in identity.embeddings.values()]
+    arrays += [view.vector for e in identity.embeddings.values() for view in e.views]
+    arrays += [crop.pixels for crop in identity.crops]
+    arrays += [identity.speech.samples] if identity.speech is not None else []
+    for array in arrays:
+        yield from cut(np.ascontiguousarray(array).tobytes())
+
+
+def cut(content: bytes) -> Iterator[bytes]:
+    """Pieces of 16 bytes, so near to each other that hardly more than two kilobytes lie between them."""
+    return (content[start : start + _PIECE] for start in range(0, len(content) - _PIECE + 1, _APART))

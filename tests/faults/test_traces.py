@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import traces as module
 from tests.faults.picture import Canaries
+from tests.faults.stage import cut
 from tests.faults.traces import traces
 from tests.postgres import Server
 
@@ -30,4 +30,4 @@ def test_nothing_lies_in_plain_on_a_server(tmp_path: Path, monkeypatch: pytest.M
 def test_one_piece_would_be_found(tmp_path: Path) -> None:
     content = bytes(range(256)) * 16
     (tmp_path / "core").write_bytes(b"\0" * 999 + content)
-    assert Canaries(module._some(content)).found(tmp_path) == ["core holds something in plain"]
+    assert Canaries(cut(content)).found(tmp_path) == ["core holds something in plain"]

@@ -22,20 +22,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cameo.vault import Vault
 from enroll.consent import ConsentRecord
-from enroll.identity import Identity
 from tests.cameo.vault.conftest import noise
 from tests.faults.picture import Canaries
 from tests.faults.remains import sealed_rows
+from tests.faults.stage import cut, pieces_of
 from tests.memory import memory_folder
 from tests.postgres import Server, chosen
 
 __all__ = ["Traces", "traces"]
 
-_PIECE, _APART = 16, 2048
 _LORA_BYTES = 8192
 
 
@@ -86,13 +83,13 @@ def _join(vault: Vault, number: int) -> Iterator[bytes]:
     asked = ConsentRecord.new(name=name, handle=handle, uses=("generate", "personalize"))
     record = asked.attest(by="Studio North", key=vault.operator)
     identity = noise(number, record)
-    yield from _pieces(identity)
+    yield from pieces_of(identity)
     yield from (text.encode() for text in (handle, name, prompt))
     vault.put(identity, record, again=True)
     vault.allow(handle, "carol", scenes=3)
     vault.forbid(handle, "alcohol")
     lora = secrets.token_bytes(_LORA_BYTES)
-    yield from _some(lora)
+    yield from cut(lora)
     with vault.lease(handle, purpose="personalize") as lease:
         vault.keep_tuning(lease, "nano", "1", lora)
     fields = {"path": f"{handle}.mp4", "user": "owner", "prompt": prompt, "model": "nano"}
@@ -103,26 +100,11 @@ def _join(vault: Vault, number: int) -> Iterator[bytes]:
             yield from (key, key.hex().encode(), base64.b64encode(key), base64.urlsafe_b64encode(key).rstrip(b"="))
 
 
-def _pieces(identity: Identity) -> Iterator[bytes]:
-    """Of every array."""
-    for embedding in identity.embeddings.values():
-        for vector in (embedding.vector, *(view.vector for view in embedding.views)):
-            yield from _some(np.ascontiguousarray(vector).tobytes())
-    for crop in identity.crops:
-        yield from _some(np.ascontiguousarray(crop.pixels).tobytes())
-    if identity.speech is not None:
-        yield from _some(np.ascontiguousarray(identity.speech.samples).tobytes())
-
-
 def _sealed(home: Path) -> list[bytes]:
     """Pieces of what is stored of everybody, as it is stored."""
     rows = sealed_rows(home)
     blobs = [path.read_bytes() for path in (home / "blobs").rglob("*") if path.is_file()]
-    return [piece for content in (*rows, *blobs) for piece in _some(content)]
-
-
-def _some(content: bytes) -> Iterator[bytes]:
-    return (content[start : start + _PIECE] for start in range(0, len(content) - _PIECE + 1, _APART))
+    return [piece for content in (*rows, *blobs) for piece in cut(content)]
 
 
 def main() -> None:
