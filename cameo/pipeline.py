@@ -21,18 +21,22 @@ from typing import Any
 
 import torch
 from diffusers import LTX2InContextPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, HTTPError
+from PIL.Image import Image
 
 from cameo.conditioning.adapter import IdentityAdapter, load_adapter
 from cameo.conditioning.attach import attach, attached, conditioned, detach
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable, CastRefused
 from cameo.conditioning.features import encode_speech, features_from_identity
 from cameo.conditioning.guidance import identity_guided
+from cameo.conditioning.opening import opening_frame
+from cameo.conditioning.preroll import cut, later, preroll_frames
 from cameo.conditioning.proof import prove
 from cameo.conditioning.reference import led_in
-from cameo.conditioning.routing import Presence, Routing, check_cast, laid
+from cameo.conditioning.routing import Box, Presence, Routing, check_cast, laid
 from cameo.conditioning.sheet import reference_sheet
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
@@ -45,11 +49,15 @@ _LEAD_IN = 5.0
 
 _QUOTES = ('"', "“", "”")
 
+_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
 
 class IdentityMixin:
     """What a diffusers LTX-2 pipeline gains. Mixed in ahead of the stock class."""
 
     transformer: Any
+    vocoder: Any
+    vae_temporal_compression_ratio: int
     config: Any
 
     _identity_scale: float = 1.0
@@ -146,6 +154,8 @@ class IdentityMixin:
         presences: Sequence[Presence] | None = None,
         voice_reference: int | None = None,
         reference_sheets: float | None = None,
+        first_frame: float | None = None,
+        preroll: float = 0.0,
         identity_guidance_scale: float = 1.0,
         audio_identity_guidance_scale: float | None = None,
         **named: Any,
@@ -161,6 +171,10 @@ class IdentityMixin:
                 their enrolled speech, up to five seconds of it. None: nobody.
             reference_sheets: how clean, up to 1, a sheet of each one's enrolled crops stands beside the scene, for
                 LoRAs that look at references in context; on ``CameoLTX2InContextPipeline``. None: no sheets.
+            first_frame: how firmly, up to 1, the scene begins with everybody's enrolled body or head in their region,
+                on grey; on ``CameoLTX2InContextPipeline``. Several people need ``presences``. None: as it likes.
+            preroll: seconds that are made ahead of the scene and cut away, rounded up to whole latents: a reference
+                voice takes up to half a second to settle. Times of ``presences`` count from what is shown.
             identity_guidance_scale: above 1 the likeness is pushed beyond what the model makes of it by itself, apart
                 from ``guidance_scale``; costs a pass more a step where it is not 1.
             audio_identity_guidance_scale: likewise the voice; None for the same.
@@ -170,7 +184,8 @@ class IdentityMixin:
 
         Raises:
             CastRefused: too many people, two in one region, a time to speak without a line in the prompt, a reference
-                to somebody whose voice or looks are not known, sheets for a pipeline that reads no references.
+                to somebody whose voice or looks are not known, sheets or a first frame for a pipeline that reads none,
+                a pre-roll that is negative, or of latents.
             AdapterMismatch: no adapter is loaded, or it does not read what is known of these people.
         """
         stock = super().__call__  # type: ignore[misc]
@@ -180,13 +195,20 @@ class IdentityMixin:
         asked.apply_defaults()
         scene = asked.arguments
         placed = _checked(identities, presences, scene["prompt"])
+        if first_frame is not None:
+            opening = _opening(identities, placed, scene["height"], scene["width"])
+            given = _conditions(scene, "conditions", LTX2VideoCondition, "a first frame")
+            scene["conditions"] = [LTX2VideoCondition(opening, 0, first_frame), *given]
+        ahead = self._preroll(scene, preroll)
+        if placed is not None:
+            placed = [presence.later(ahead / scene["frame_rate"]) for presence in placed]
         people, placed = _in_any_order(self.identity_tokens(identities), placed)
         if placed is not None:
             people = [laid(one, presence) for one, presence in zip(people, placed, strict=True)]
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
         if reference_sheets is not None:
             scene["reference_conditions"] = [
-                *_references(scene),
+                *_conditions(scene, "reference_conditions", LTX2ReferenceCondition, "reference sheets"),
                 *_sheets(identities, scene["height"], scene["width"], reference_sheets),
             ]
         scenes = _scenes(scene)
@@ -204,7 +226,10 @@ class IdentityMixin:
             stack.enter_context(
                 identity_guided(self.transformer, scenes, identity_guidance_scale, audio_identity_guidance_scale)
             )
-            return stock(*asked.args, **asked.kwargs)
+            made = stock(*asked.args, **asked.kwargs)
+        if not ahead:
+            return made
+        return cut(made, ahead, round(ahead / scene["frame_rate"] * self.vocoder.config.output_sampling_rate))
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
         """As diffusers does, and so that its own pipeline opens the folder. The adapter, which is no part of the base,
@@ -221,6 +246,22 @@ class IdentityMixin:
         index = Path(save_directory) / "model_index.json"
         stated = json.loads(index.read_text()) | {"_class_name": _stock(type(self)).__name__}
         index.write_text(json.dumps(stated, indent=2) + "\n")
+
+    def _preroll(self, scene: dict[str, Any], seconds: float) -> int:
+        """Have the scene begin this much earlier, and say by how many frames."""
+        if not 0 <= seconds < float("inf"):
+            raise CastRefused(f"a pre-roll of {seconds:g} s", hint="give 0 or more")
+        compression = self.vae_temporal_compression_ratio
+        ahead = preroll_frames(seconds, scene["frame_rate"], compression)
+        if ahead and scene["output_type"] == "latent":
+            raise CastRefused(
+                "latents cannot be cut where a scene begins", hint="leave preroll out, or have it decoded"
+            )
+        scene["num_frames"] += ahead
+        if ahead and scene.get("conditions"):
+            given = _conditions(scene, "conditions", LTX2VideoCondition, "a first frame")
+            scene["conditions"] = [later(one, ahead // compression) for one in given]
+        return ahead
 
     def _lead_in(self, identities: Sequence[Identity | IdentityFeatures], person: int) -> torch.Tensor:
         if not 0 <= person < len(identities):
@@ -314,24 +355,40 @@ def _in_any_order(
     return [people[n] for n in order], None if presences is None else [presences[n] for n in order]
 
 
-def _references(scene: Mapping[str, Any]) -> Sequence[LTX2ReferenceCondition]:
-    if "reference_conditions" not in scene:
-        raise CastRefused("this pipeline reads no references", hint="reference sheets need CameoLTX2InContextPipeline")
-    given = scene["reference_conditions"] or []
-    return [given] if isinstance(given, LTX2ReferenceCondition) else given
+def _conditions(scene: Mapping[str, Any], name: str, kind: type, what: str) -> Sequence[Any]:
+    """What the call was given already under this name, as a sequence."""
+    if name not in scene:
+        raise CastRefused(f"this pipeline reads no {name}", hint=f"{what}: on CameoLTX2InContextPipeline")
+    given = scene[name] or []
+    return [given] if isinstance(given, kind) else given
+
+
+def _opening(
+    identities: Sequence[Identity | IdentityFeatures], presences: Sequence[Presence] | None, height: int, width: int
+) -> Image:
+    boxes = [None if presences is None else presences[number].box(0.0) for number in range(len(identities))]
+    if len(identities) > 1 and None in boxes:
+        raise CastRefused("a first frame of several people needs to know where each is", hint="give presences")
+    return opening_frame(
+        [(_enrolled(known, "a first frame"), box or _WHOLE) for known, box in zip(identities, boxes, strict=True)],
+        height,
+        width,
+    )
+
+
+def _enrolled(known: Identity | IdentityFeatures, what: str) -> Identity:
+    if isinstance(known, IdentityFeatures):
+        raise CastRefused(f"{what} is drawn from an identity, and these are features", hint="give what enroll() gave")
+    return known
 
 
 def _sheets(
     identities: Sequence[Identity | IdentityFeatures], height: int, width: int, strength: float
 ) -> list[LTX2ReferenceCondition]:
-    sheets = []
-    for known in identities:
-        if isinstance(known, IdentityFeatures):
-            raise CastRefused(
-                "a sheet is drawn from an identity, and these are features", hint="give what enroll() gave"
-            )
-        sheets.append(LTX2ReferenceCondition(reference_sheet(known, height, width), strength))
-    return sheets
+    return [
+        LTX2ReferenceCondition(reference_sheet(_enrolled(known, "a sheet"), height, width), strength)
+        for known in identities
+    ]
 
 
 def _scenes(asked: Mapping[str, Any]) -> int:

@@ -97,6 +97,15 @@ class Presence:
     def soft(self) -> bool:
         return self.softness > 0 or self.fade > 0
 
+    def box(self, seconds: float) -> Box | None:
+        """Where they are at a time; None: anywhere."""
+        return Box(*self._edges(torch.tensor(seconds, dtype=torch.float64)).tolist()) if self.path else None
+
+    def later(self, seconds: float) -> Presence:
+        """The same, in a scene that began this much earlier."""
+        spans = None if self.speaks is None else tuple((begin + seconds, end + seconds) for begin, end in self.speaks)
+        return replace(self, path=tuple((at + seconds, box) for at, box in self.path), speaks=spans)
+
     def drawn(self, seconds: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """How much of them is seen at each point, 0 to 1.
 
@@ -207,7 +216,7 @@ def check_cast(presences: Sequence[Presence]) -> None:
         )
     moments = sorted({at for presence in presences for at, _ in presence.path})
     for at in moments:
-        boxes = [_box_at(presence, at) for presence in presences]
+        boxes = [presence.box(at) for presence in presences]
         for first, one in enumerate(boxes):
             for second, other in enumerate(boxes[:first]):
                 if one and other and one.overlap(other) > _ONE_BOX:
@@ -215,12 +224,6 @@ def check_cast(presences: Sequence[Presence]) -> None:
                         f"person {second + 1} and person {first + 1} are in one region at {at:g} s",
                         hint="give each a region of their own",
                     )
-
-
-def _box_at(presence: Presence, seconds: float) -> Box | None:
-    if not presence.path:
-        return None
-    return Box(*presence._edges(torch.tensor(seconds, dtype=torch.float64)).tolist())
 
 
 def _fading(away: torch.Tensor, reach: float) -> torch.Tensor:

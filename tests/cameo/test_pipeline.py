@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LTX2InContextPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -18,6 +19,7 @@ from cameo.backbones.nano import build
 from cameo.conditioning import (
     AdapterMismatch,
     AdapterUnreadable,
+    Box,
     CastRefused,
     IdentityAdapter,
     IdentityFeatures,
@@ -27,6 +29,7 @@ from cameo.conditioning import (
     load_lora,
     unload_lora,
 )
+from cameo.conditioning.opening import opening_frame
 from cameo.conditioning.proof import somebody
 from cameo.conditioning.sheet import reference_sheet
 from enroll.alignment import CROP_SIZE
@@ -216,13 +219,19 @@ def test_references_in_context_and_identities_in_one_call(stock, folder):
     assert not any(same(a, b) for n, a in enumerate(scenes) for b in scenes[:n])
 
 
-def test_sheets_of_the_enrolled_stand_beside_the_scene(stock, pipeline, tmp_path):
+def enrolled(stock, tmp_path) -> CameoLTX2InContextPipeline:
+    """A pipeline in context whose adapter reads what ``make_identity`` knows."""
     spaces = {f"{modality}_space": f"tiny-{modality}" for modality in ("face", "body", "voice")}
     adapter(**spaces, head_grid=CROP_SIZE // TINY.space).save_pretrained(tmp_path / "adapter")
+    made = CameoLTX2InContextPipeline(**{name: part for name, part in stock.components.items() if part})
+    made.set_progress_bar_config(disable=True)
+    made.load_identity_adapter(tmp_path / "adapter")
+    return made
+
+
+def test_sheets_of_the_enrolled_stand_beside_the_scene(stock, pipeline, tmp_path):
     known = make_identity()
-    in_context = CameoLTX2InContextPipeline(**{name: part for name, part in stock.components.items() if part})
-    in_context.set_progress_bar_config(disable=True)
-    in_context.load_identity_adapter(tmp_path / "adapter")
+    in_context = enrolled(stock, tmp_path)
     plain = scene(in_context, identities=[known])
     sheet = LTX2ReferenceCondition(reference_sheet(known, 64, 64), 0.9)
     by_hand = scene(in_context, identities=[known], reference_conditions=sheet)
@@ -233,8 +242,81 @@ def test_sheets_of_the_enrolled_stand_beside_the_scene(stock, pipeline, tmp_path
     with pytest.raises(CastRefused, match="features"):
         scene(in_context, identities=[somebody(in_context.identity_adapter, 3)], reference_sheets=1.0)
     pipeline.load_identity_adapter(tmp_path / "adapter")
-    with pytest.raises(CastRefused, match="reads no references"):
+    with pytest.raises(CastRefused, match="reads no reference_conditions"):
         scene(pipeline, identities=[known], reference_sheets=1.0)
+
+
+def test_a_scene_begins_with_the_enrolled(stock, pipeline, tmp_path):
+    known = make_identity()
+    in_context = enrolled(stock, tmp_path)
+    plain = scene(in_context, identities=[known], presences=[LEFT])
+    frame = opening_frame([(known, Box(0, 0, 0.5, 1))], 64, 64)
+    by_hand = scene(in_context, identities=[known], presences=[LEFT], conditions=LTX2VideoCondition(frame, 0, 0.8))
+    assert same(scene(in_context, identities=[known], presences=[LEFT], first_frame=0.8), by_hand)
+    assert not same(plain, by_hand)
+    whole = LTX2VideoCondition(opening_frame([(known, Box(0, 0, 1, 1))], 64, 64), 0, 1.0)
+    assert same(
+        scene(in_context, identities=[known], first_frame=1.0), scene(in_context, identities=[known], conditions=whole)
+    )
+    with pytest.raises(CastRefused, match="features"):
+        scene(in_context, identities=[somebody(in_context.identity_adapter, 3)], first_frame=1.0)
+    with pytest.raises(CastRefused, match="where each is"):
+        scene(in_context, identities=[known, known], first_frame=1.0)
+    pipeline.load_identity_adapter(tmp_path / "adapter")
+    with pytest.raises(CastRefused, match="reads no conditions"):
+        scene(pipeline, identities=[known], first_frame=1.0)
+
+
+def test_a_preroll_is_made_and_not_shown(ready):
+    walks = Presence(path=((0.0, Box(0, 0, 0.5, 1)), (0.4, Box(0.5, 0, 1, 1))), speaks=((0.1, 0.3),))
+    later = Presence(path=((0.64, Box(0, 0, 0.5, 1)), (1.04, Box(0.5, 0, 1, 1))), speaks=((0.74, 0.94),))
+    asked = {"prompt": 'a person says "a"', "identities": [ADA], "voice_reference": 0}
+    pictures, sound = scene(ready, **asked, presences=[walks], preroll=0.5)  # a latent of eight frames
+    longer, heard = scene(ready, **asked, presences=[later], num_frames=17)
+    assert np.array_equal(pictures, longer[:, 8:])
+    assert np.array_equal(sound, heard[..., round(0.64 * ready.vocoder.config.output_sampling_rate) :])
+    plain = scene(ready, **asked, presences=[walks])
+    assert pictures.shape == plain[0].shape and abs(sound.shape[-1] - plain[1].shape[-1]) <= 0.04 * 16_000
+    assert same(scene(ready, **asked, presences=[walks], preroll=0.0), plain)
+
+
+def test_a_preroll_is_cut_from_pictures_of_every_kind(ready):
+    whole, _ = scene(ready, identities=[ADA], preroll=0.3)
+    clips, sound = ready(
+        "a person waves",
+        identities=[ADA],
+        preroll=0.3,
+        output_type="pil",
+        return_dict=False,
+        **{"height": 64, "width": 64, "num_frames": 9, "frame_rate": 12.5, "num_inference_steps": 2},
+        **{"stg_scale": 0.0, "audio_stg_scale": 0.0, "modality_scale": 1.0, "audio_modality_scale": 1.0},
+        max_sequence_length=8,
+    )
+    assert [len(clip) for clip in clips] == [9] and whole.shape[1] == 9 and sound.ndim == 3
+
+
+def test_frames_that_were_given_move_with_the_scene(stock, tmp_path):
+    in_context, known = enrolled(stock, tmp_path), make_identity()
+    frame = Image.new("RGB", (64, 64), (200, 90, 30))
+    asked = {"identities": [known]}
+    for given, moved in ((1, 2), (0, 2), (-1, -1)):
+        made = scene(in_context, **asked, conditions=LTX2VideoCondition(frame, given, 0.7), preroll=0.3)
+        longer = scene(in_context, **asked, conditions=[LTX2VideoCondition(frame, moved, 0.7)], num_frames=17)
+        assert np.array_equal(made[0], longer[0][:, 8:]), given
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ({"preroll": -0.1}, "a pre-roll of -0.1"),
+        ({"preroll": float("nan")}, "a pre-roll of nan"),
+        ({"preroll": float("inf")}, "a pre-roll of inf"),
+        ({"preroll": 0.5, "output_type": "latent"}, "latents cannot be cut"),
+    ],
+)
+def test_a_preroll_that_cannot_be_is_refused(ready, named, reason):
+    with pytest.raises(CastRefused, match=reason):
+        scene(ready, identities=[ADA], **named)
 
 
 @pytest.mark.parametrize(
