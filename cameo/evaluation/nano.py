@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from cameo.backbones import Backbone
-from cameo.errors import InputRefused, UsageError
+from cameo.errors import UsageError
+from cameo.evaluation.folder import make_folder
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Enrolled, Measures, measure
@@ -85,7 +86,7 @@ def evaluate(
     if people < 2:
         raise UsageError(f"{people} people were asked for; who is nearest can only be told among two or more")
     tell = progress or (lambda doing, share: None)
-    _make(out)
+    make_folder(out)
     tell("opening the model", 0.0)
     backbone = open_backbone(model)
     # open_backbone refuses a model without an adapter.
@@ -202,13 +203,6 @@ def _gain(generated: Measures, ceiling: Measures) -> float | None:
         return None
     gains = [0.0 if take.likeness is None else take.likeness - stranger for take in generated.takes]
     return sum(gains) / len(gains) / (best - stranger)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputRefused(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def main() -> None:

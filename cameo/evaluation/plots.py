@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from cameo.evaluation.faces import spread_frames
 from cameo.evaluation.report import NanoReport
 from cameo.evaluation.subjects import Subject, Take
+from enroll.identity import Identity
 
-__all__ = ["contact_sheet", "matrices"]
+__all__ = ["contact_sheet", "matrices", "stills"]
 
 _STILLS = 4
 _DPI = 96
@@ -64,4 +65,30 @@ def contact_sheet(path: Path, subjects: Sequence[Subject], takes: Sequence[Take]
         for axes, picture in zip(strip.subplots(1, columns), pictures, strict=False):
             axes.set_axis_off()
             axes.imshow(picture, interpolation="lanczos")
+    figure.savefig(path, dpi=_DPI, metadata=_NO_METADATA)
+
+
+def stills(
+    path: Path, people: Sequence[Identity], takes: Sequence[Sequence[Take]], names: Sequence[str], at: float = 0.5
+) -> None:
+    """A row for each person: the head as enrolled, then a frame of each of their takes.
+
+    Args:
+        path: of the PNG.
+        people: as enrolled.
+        takes: of each person, in the order of ``names``.
+        names: over the columns.
+        at: which frame, as a share of the take.
+    """
+    columns = 1 + len(names)
+    figure = Figure(figsize=(1.5 * columns, 1.5 * len(people) + 0.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(people), columns, squeeze=False)
+    for row, one, made in zip(grid, people, takes, strict=True):
+        pictures = [one.crops_of("head")[0].pixels, *(take.frames[int(at * (len(take.frames) - 1))] for take in made)]
+        for axes, picture in zip(row, pictures, strict=True):
+            axes.set_axis_off()
+            axes.imshow(picture, interpolation="lanczos")
+    for axes, name in zip(grid[0], ("enrolled", *names), strict=True):
+        axes.set_title(name, fontsize=8)
     figure.savefig(path, dpi=_DPI, metadata=_NO_METADATA)

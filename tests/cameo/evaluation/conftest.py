@@ -3,11 +3,17 @@ enough for a judge, and spares the renderer."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
+from cameo.backbones import Defaults
+from cameo.backbones.nano import NanoConfig, build
 from cameo.evaluation.subjects import Subject, Take, enrolled_from
-from cameo.synth.clips import SynthClip, make_clip
+from cameo.synth.clips import SynthClip, make_clip, vocabulary
+from cameo.training.latents import new_adapter
 from cameo.training.shards import HELD_OUT
 
 CLOSE_UPS = {HELD_OUT: 2003, HELD_OUT + 1: 2000, HELD_OUT + 2: 2005}
@@ -40,3 +46,30 @@ def again(_without_compiling) -> list[Take]:
         Take(c.frames, c.sound.astype(np.float32), c.truth["setting"], c.truth["cast"][0]["clothes"], c.fps)
         for c in clips
     ]
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A nano that never learned anything."""
+    config = NanoConfig()
+    folder = tmp_path_factory.mktemp("untrained")
+    build(config, vocabulary()).save_pretrained(folder)
+    adapter = new_adapter(config)
+    # One that says nothing at all is refused.
+    for layer in (*adapter.video_layers, *adapter.audio_layers):
+        torch.nn.init.normal_(layer.to_v_id.weight, std=0.01)
+    adapter.save_pretrained(folder / "adapter")
+    defaults = Defaults(
+        height=128,
+        width=128,
+        frames=9,
+        frame_rate=12.5,
+        steps=2,
+        guidance_scale=1,
+        sample_rate=config.sample_rate,
+        max_sequence_length=config.max_tokens,
+        license="Apache-2.0",
+        vocabulary=vocabulary(),
+    )
+    (folder / "cameo.json").write_text(defaults.model_dump_json())
+    return folder

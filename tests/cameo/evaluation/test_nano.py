@@ -10,45 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from cameo.backbones import Defaults
-from cameo.backbones.nano import NanoConfig, build
 from cameo.errors import InputRefused, UsageError
 from cameo.evaluation import nano
 from cameo.evaluation.report import NanoReport, table_markdown
 from cameo.evaluation.subjects import Take
-from cameo.synth.clips import SynthClip, vocabulary
-from cameo.training.latents import new_adapter
+from cameo.synth.clips import SynthClip
 from cameo.training.shards import HELD_OUT
 from enroll.errors import WeightsMissing
-
-CONFIG = NanoConfig()
-
-
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("untrained")
-    build(CONFIG, vocabulary()).save_pretrained(folder)
-    adapter = new_adapter(CONFIG)
-    # One that says nothing at all is refused.
-    for layer in (*adapter.video_layers, *adapter.audio_layers):
-        torch.nn.init.normal_(layer.to_v_id.weight, std=0.01)
-    adapter.save_pretrained(folder / "adapter")
-    defaults = Defaults(
-        height=128,
-        width=128,
-        frames=9,
-        frame_rate=12.5,
-        steps=2,
-        guidance_scale=1,
-        sample_rate=CONFIG.sample_rate,
-        max_sequence_length=CONFIG.max_tokens,
-        license="Apache-2.0",
-        vocabulary=vocabulary(),
-    )
-    (folder / "cameo.json").write_text(defaults.model_dump_json())
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,302 @@
+"""What each way of telling a model who somebody is brings: by itself, and together with the others.
+
+    python -m cameo.evaluation.ablation --people 6 --minutes 3
+    python -m cameo.evaluation.ablation --clip ada.mp4 --clip bo.mp4
+
+The same prompts and noise for everybody, in every way: nobody; the embeddings of recognisers; crops and speech as
+latents; both, which is what an adapter is given; a LoRA of their own; the enrolled picture as the first frame and the
+enrolled speech ahead of the scene; and combinations. Of made-up people never trained on, or of real ones from clips,
+whose pictures are written only where ``--pictures`` says. Writes ``ablation.json`` and ``ablation.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from joserfc.jwk import OKPKey
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+
+from cameo.backbones import Backbone
+from cameo.conditioning import IdentityAdapter, IdentityFeatures, features_from_identity
+from cameo.errors import UsageError
+from cameo.evaluation.folder import make_folder
+from cameo.evaluation.judges import find_judge
+from cameo.evaluation.measures import Enrolled, Measures, measure
+from cameo.evaluation.plots import stills
+from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_reference, request
+from cameo.evaluation.voice import mono
+from cameo.generation import as_pixels, manner, open_backbone, tuned
+from cameo.pipeline import CameoLTX2InContextPipeline
+from cameo.training.personal import personalize
+from cameo.training.shards import HELD_OUT
+from enroll.consent import ConsentRecord
+from enroll.errors import KitError
+from enroll.identity import Identity
+from enroll.pipeline import enroll
+
+__all__ = ["WAYS", "Ablation", "Way", "ablate", "enrolled_clip", "markdown", "only"]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of telling who somebody is.
+
+    Attributes:
+        name: for the table.
+        embeddings: what recognisers say, as tokens. ``dense`` likewise crops and speech.
+        lora: learned of them.
+        reference: their body or head as the first frame, their speech at negative time.
+    """
+
+    name: str
+    embeddings: bool = False
+    dense: bool = False
+    lora: bool = False
+    reference: bool = False
+
+
+WAYS = (
+    Way("nobody"),
+    Way("embeddings", embeddings=True),
+    Way("crops and speech", dense=True),
+    Way("both: the tokens", embeddings=True, dense=True),
+    Way("LoRA", lora=True),
+    Way("reference", reference=True),
+    Way("tokens, LoRA", embeddings=True, dense=True, lora=True),
+    Way("tokens, reference", embeddings=True, dense=True, reference=True),
+    Way("tokens, LoRA, reference", embeddings=True, dense=True, lora=True, reference=True),
+)
+
+
+class Ablation(BaseModel):
+    """What was found.
+
+    Attributes:
+        model: as asked for. ``version`` is what its ``cameo.json`` says, or empty.
+        people: how many; ``real`` if they exist.
+        seed: of prompts and noise.
+        minutes: each LoRA was learned in.
+        judge: of faces; ``judge_independent`` is False where the model was conditioned on it.
+        voice_encoder: the model was conditioned on it.
+        ways: by name, in the order of ``WAYS``; the N×N matrices of faces and voices are in them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    version: str
+    people: int
+    real: bool
+    seed: int
+    minutes: float
+    judge: str
+    judge_independent: bool
+    voice_encoder: str
+    ways: dict[str, Measures]
+
+
+def ablate(
+    subjects: Sequence[Subject],
+    backbone: Backbone,
+    *,
+    real: bool,
+    minutes: float = 3.0,
+    seed: int = 0,
+    judge: Path | None = None,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> tuple[Ablation, dict[str, list[Take]]]:
+    """Make everybody's scene in every way, and measure it.
+
+    Args:
+        subjects: two or more.
+        backbone: from ``open_backbone``.
+        real: do they exist.
+        minutes: for each one's LoRA.
+        seed: of prompts and noise.
+        judge: a MobileFaceNet as ONNX; see ``find_judge``.
+        progress: told what is being done.
+
+    Returns:
+        What was found, and the takes by the name of the way. Biometric where the people are real.
+
+    Raises:
+        UsageError: fewer than two people.
+        AdapterMismatch: the generator cannot be personalized, or reads other embedding spaces.
+        WeightsMissing: the judge is not on this machine.
+    """
+    if len(subjects) < 2:
+        raise UsageError("who is nearest can only be told among two or more people")
+    # open_backbone refuses a model without an adapter.
+    spaces = cast("IdentityAdapter", backbone.adapter).config
+    enrolled = Enrolled(subjects, find_judge(judge, conditioning=spaces.face_space), spaces.voice_space)
+    pipeline = CameoLTX2InContextPipeline(**{n: part for n, part in backbone.pipeline.components.items() if part})
+    pipeline.set_progress_bar_config(disable=True)
+    takes: dict[str, list[Take]] = {way.name: [] for way in WAYS}
+    for number, subject in enumerate(subjects):
+        progress(f"learning person {number + 1} of {len(subjects)}")
+        lora = personalize(backbone, subject.identity, minutes=minutes, seed=seed)
+        asked = request(subject, seed)
+        for way in WAYS:
+            progress(f"person {number + 1} of {len(subjects)}: {way.name}")
+            takes[way.name].append(_take(backbone, pipeline, subject, asked, way, lora))
+    progress("judging")
+    found = Ablation(
+        model=backbone.name,
+        version=backbone.defaults.version,
+        people=len(subjects),
+        real=real,
+        seed=seed,
+        minutes=minutes,
+        judge=enrolled.judge.name,
+        judge_independent=enrolled.judge.independent,
+        voice_encoder=enrolled.voice_space,
+        ways={name: measure(made, enrolled) for name, made in takes.items()},
+    )
+    return found, takes
+
+
+def only(features: IdentityFeatures, *, embeddings: bool, dense: bool) -> IdentityFeatures:
+    """What stays of a person when embeddings, or crops and speech, are not told."""
+    if not embeddings:
+        features = replace(
+            features,
+            face=torch.zeros_like(features.face),
+            face_mask=torch.zeros_like(features.face_mask),
+            body=torch.zeros_like(features.body),
+            voice=torch.zeros_like(features.voice),
+        )
+    if not dense:
+        masks = {name: torch.zeros_like(getattr(features, name)) for name in ("head_mask", "body_mask", "speech_mask")}
+        features = replace(features, **masks)
+    return features
+
+
+def enrolled_clip(clip: Path, number: int) -> Subject:
+    """Somebody real, enrolled in memory under a consent for this alone; to be judged by the crops that were kept.
+
+    Raises:
+        EnrollError: the clip cannot be enrolled from.
+    """
+    consent = ConsentRecord.new(name="Evaluation", handle=f"p{number}", uses=("evaluate",))
+    identity = enroll(
+        clip, consent.attest(by="evaluation", key=OKPKey.generate_key("Ed25519")), subject=None, trust_voice=True
+    )
+    sound = np.zeros(0, np.float32) if identity.speech is None else identity.speech.samples
+    heads = np.stack([crop.pixels for crop in identity.crops_of("head")])
+    return Subject(number, identity, heads, sound, setting="", clothes="")
+
+
+def markdown(found: Ablation) -> str:
+    """As a table, a way a line; ends with a newline."""
+    kind = "people from clips" if found.real else "made-up people never trained on"
+    faces = ["a face is found", "likeness", "to others", "nearest"]
+    columns = [*faces, "speech is found", "voice", "to others", "nearest", "place"]
+    lines = [
+        f"{found.model} {found.version}: {found.people} {kind}, seed {found.seed}; LoRAs of {found.minutes:g} minutes; "
+        f"faces by {found.judge}{'' if found.judge_independent else ' (conditioning encoder)'}, "
+        f"voices by {found.voice_encoder} (conditioning encoder)",
+        "",
+        f"| told by | {' | '.join(columns)} |",
+        f"|---|{'--:|' * len(columns)}",
+    ]
+    for name, one in found.ways.items():
+        seen = f"{_cell(one.face.mean)} | {_cell(one.face.strangers)} | {one.face.rank1.right}"
+        heard = f"{_cell(one.voice.mean)} | {_cell(one.voice.strangers)} | {one.voice.rank1.right}"
+        lines.append(
+            f"| {name} | {one.face_found.right} | {seen} | {one.speech_found.right} | {heard} | {one.setting.right} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _take(
+    backbone: Backbone,
+    pipeline: CameoLTX2InContextPipeline,
+    subject: Subject,
+    asked: Request,
+    way: Way,
+    lora: bytes,
+) -> Take:
+    defaults, identity = backbone.defaults, subject.identity
+    told = way.embeddings or way.dense
+    with tuned(backbone, lora if way.lora else None), torch.inference_mode():
+        known: Identity | IdentityFeatures = identity
+        if not way.reference:
+            spec = cast("IdentityAdapter", backbone.adapter).config
+            known = only(
+                features_from_identity(identity, backbone.pipeline, spec), embeddings=way.embeddings, dense=way.dense
+            )
+        # Without tokens nothing of what is known is read: scale 0 is the base to the bit.
+        pipeline.set_identity_scale(1.0 if told else 0.0)
+        made = pipeline(
+            prompt=asked.script.caption,
+            identities=[known],
+            first_frame=1.0 if way.reference else None,
+            voice_reference=0 if way.reference and identity.speech is not None else None,
+            identity_guidance_scale=defaults.identity_guidance_scale if told else 1.0,
+            num_frames=defaults.frames,
+            **manner(backbone, asked.seed),
+        )
+    sound = np.atleast_2d(made.audio[0].float().cpu().numpy())
+    frames = as_pixels(np.asarray(made.frames[0]))
+    return Take(frames, mono(sound, defaults.sample_rate), asked.setting, asked.clothes, defaults.frame_rate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m cameo.evaluation.ablation",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--people", type=int, default=6, help="how many held-out made-up people, two or more")
+    parser.add_argument("--clip", type=Path, action="append", help="somebody real instead; repeatable")
+    parser.add_argument("--minutes", type=float, default=3.0, help="for each one's LoRA")
+    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
+    parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
+    parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder for the files")
+    parser.add_argument("--pictures", type=Path, help="a picture of everybody in every way, as PNG")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    complaints = Console(stderr=True, highlight=False)
+    try:
+        make_folder(options.out)
+        backbone = open_backbone(options.model)
+        complaints.print("[dim]enrolling[/dim]")
+        if options.clip:
+            subjects = [enrolled_clip(clip, number) for number, clip in enumerate(options.clip)]
+        else:
+            subjects = [enrolled_from(render_reference(HELD_OUT + number)) for number in range(options.people)]
+        found, takes = ablate(
+            subjects,
+            backbone,
+            real=bool(options.clip),
+            minutes=options.minutes,
+            seed=options.seed,
+            judge=options.judge,
+            progress=lambda doing: complaints.print(f"[dim]{doing}[/dim]"),
+        )
+    except KitError as error:
+        complaints.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
+        raise SystemExit(error.exit_status) from None
+    (options.out / "ablation.json").write_text(found.model_dump_json(indent=1) + "\n")
+    (options.out / "ablation.md").write_text(markdown(found))
+    if options.pictures:
+        rows = zip(*takes.values(), strict=True)
+        stills(options.pictures, [subject.identity for subject in subjects], list(rows), list(takes))
+    print(markdown(found), end="")
+
+
+if __name__ == "__main__":
+    main()
