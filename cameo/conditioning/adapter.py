@@ -20,6 +20,7 @@ from torch import nn
 
 from cameo.conditioning.encoder import Embedder, MixingLayer, Resampler
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
+from cameo.conditioning.published import PublishedEmbedder, ResamplerShape
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 
 __all__ = ["IdentityAdapter", "IdentityProjection", "check_shape", "load_adapter"]
@@ -76,6 +77,8 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         audio_latent_dim: width of a packed audio latent.
         max_speech: the longest reference speech, in audio latents.
         face_views: the most face embeddings it is given, the mean included.
+        face_resampler: shape of a resampler of a published layout that makes tokens of a face embedding, see
+            ``cameo.conditioning.published``; None for an MLP of our own.
         head_crops: the most head crops it is given.
         head_placing: (scale, x, y): how a head crop is laid into a picture of its own size, shrunk by ``scale`` about
             its corner and moved by ``x`` and ``y`` edges, to where a close-up shows the head. Its tokens then belong
@@ -111,6 +114,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         audio_latent_dim: int = 64,
         max_speech: int = 50,
         face_views: int = 4,
+        face_resampler: ResamplerShape | None = None,
         head_crops: int = 4,
         head_placing: tuple[float, float, float] | None = None,
         token_dim: int = 256,
@@ -129,7 +133,11 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         super().__init__()
         per = tokens_per_embedding
         width = embedder_width or 2 * token_dim
-        self.face = Embedder(face_dim, token_dim, per, width)
+        self.face = (
+            PublishedEmbedder(face_dim, token_dim, face_resampler)
+            if face_resampler
+            else Embedder(face_dim, token_dim, per, width)
+        )
         self.body = Embedder(body_dim, token_dim, per, width)
         self.voice = Embedder(voice_dim, token_dim, per, width)
         self.crop = nn.Linear(video_latent_channels, token_dim)
@@ -189,7 +197,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
     def _video(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         faces, faces_mask = self.face(features.face, features.face_mask)
         bodies, bodies_mask = self.body(features.body[:, None], features.body.ne(0).any(-1, keepdim=True))
-        per = self.config.tokens_per_embedding
+        per = self.face.tokens
         face_kind = torch.cat(
             [self.kind.weight[0].expand(per, -1), self.kind.weight[1].expand(faces.shape[1] - per, -1)]
         )

@@ -6,12 +6,36 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-__all__ = ["Embedder", "MixingLayer", "Resampler"]
+__all__ = ["Embedder", "EmbeddingTokens", "MixingLayer", "Resampler"]
 
 
-class Embedder(nn.Module):
-    """A few tokens from each embedding, through ``width`` hidden units; learned ones where the first embedding of a row
-    is absent."""
+class EmbeddingTokens(nn.Module):
+    """A few tokens from each embedding; learned ones where the first embedding of a row is absent.
+
+    Attributes:
+        tokens: how many of each.
+        absent: (tokens, token_dim), the learned ones.
+    """
+
+    tokens: int
+    absent: nn.Parameter
+
+    def told(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(B, V, in_dim) to (B, V, tokens, token_dim)."""
+        raise NotImplementedError
+
+    def forward(self, embeddings: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, V, in_dim) and (B, V) bool to tokens (B, V * tokens, token_dim) and their mask."""
+        tokens = self.told(embeddings)
+        first = torch.where(present[:, :1, None, None], tokens[:, :1], self.absent)
+        tokens = torch.cat([first, tokens[:, 1:]], dim=1).flatten(1, 2)
+        # Somebody always answers: attention over no token at all is undefined.
+        valid = torch.cat([torch.ones_like(present[:, :1]), present[:, 1:]], dim=1)
+        return tokens, valid.repeat_interleave(self.tokens, dim=1)
+
+
+class Embedder(EmbeddingTokens):
+    """Through ``width`` hidden units."""
 
     def __init__(self, in_dim: int, token_dim: int, tokens: int, width: int) -> None:
         super().__init__()
@@ -24,14 +48,8 @@ class Embedder(nn.Module):
         )
         self.absent = nn.Parameter(torch.randn(tokens, token_dim) * 0.02)
 
-    def forward(self, embeddings: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, V, in_dim) and (B, V) bool to tokens (B, V * tokens, token_dim) and their mask."""
-        tokens = self.net(embeddings).unflatten(-1, (self.tokens, -1))
-        first = torch.where(present[:, :1, None, None], tokens[:, :1], self.absent)
-        tokens = torch.cat([first, tokens[:, 1:]], dim=1).flatten(1, 2)
-        # Somebody always answers: attention over no token at all is undefined.
-        valid = torch.cat([torch.ones_like(present[:, :1]), present[:, 1:]], dim=1)
-        return tokens, valid.repeat_interleave(self.tokens, dim=1)
+    def told(self, embeddings: torch.Tensor) -> torch.Tensor:
+        return self.net(embeddings).unflatten(-1, (self.tokens, -1))
 
 
 class MixingLayer(nn.Module):

@@ -23,6 +23,7 @@ A transformer that does not fit one device is sharded by FSDP2: see docs/trainin
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from cameo.errors import UsageError
+from cameo.errors import InputRefused, UsageError
 from enroll.errors import KitError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 # Options that are settings under the same name; left out, as ``Settings`` has them.
 _CHOSEN = (
-    *("windows", "trust_voice", "token_dim", "depth", "rank", "batch", "steps", "lr", "warmup", "drop", "ema"),
-    *("precision", "seed", "held_out", "prompt"),
+    *("face_length", "windows", "trust_voice", "token_dim", "depth", "rank", "batch", "steps", "lr", "warmup"),
+    *("drop", "ema", "precision", "seed", "held_out", "prompt"),
 )
 
 
@@ -100,6 +101,7 @@ def _train(options: argparse.Namespace, accelerator: Accelerator, say: Any) -> N
         run=options.run or options.out.with_name(f"{options.out.name}.run"),
         home=default_home(),
         trust=frozenset(options.trust),
+        resampler=options.face_resampler,
         every=max(1, options.every),
         denoising=max(1, options.scene_steps),
         judge=options.judge,
@@ -126,6 +128,7 @@ def _settings(options: argparse.Namespace, generator: Generator) -> Settings:
         "width": options.width or usual.width,
         "frames": options.frames or usual.frames,
         "fps": options.fps or usual.frame_rate,
+        "face_resampler": "" if options.face_resampler is None else _digest(options.face_resampler),
         **{
             f"{modality}_space": getattr(options, f"{modality}_space") or registry.default(modality)[0]
             for modality in ("face", "body", "voice")
@@ -135,6 +138,14 @@ def _settings(options: argparse.Namespace, generator: Generator) -> Settings:
         return Settings.model_validate(fields | {name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         raise UsageError(complaint(error), hint="see: cameo train adapter --help") from None
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise InputRefused(f"{file} cannot be read: {error.strerror}", hint="give --face-resampler a file") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,6 +168,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--face-space", metavar="SPACE", help="embedding that is conditioned on; likewise body and voice")
     add("--body-space", metavar="SPACE", help=argparse.SUPPRESS)
     add("--voice-space", metavar="SPACE", help=argparse.SUPPRESS)
+    add("--face-resampler", metavar="FILE", type=Path, help="published, as safetensors: what faces begin from")
+    add("--face-length", metavar="L", type=float, help="of the embeddings that one was trained on (1)")
     scenes = parser.add_argument_group("scenes, by default as the model makes them")
     add = scenes.add_argument
     add("--height", metavar="PX", type=int, help="of the picture, a multiple of 32")

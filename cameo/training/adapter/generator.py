@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import LTX2VideoTransformer3DModel
@@ -14,6 +14,7 @@ from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 from cameo.backbones.checkpoint import folder_of, refusing
 from cameo.backbones.defaults import Defaults, read_defaults
 from cameo.conditioning.adapter import IdentityAdapter
+from cameo.conditioning.published import PublishedEmbedder, begin_from, read_resampler
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.adapter.settings import Settings
 from enroll.alignment import CROP_SIZE
@@ -94,14 +95,29 @@ class Generator:
             return dict(LTX2VideoTransformer3DModel.load_config(self.folder, subfolder="transformer"))
 
 
-def new_adapter(settings: Settings, shape: dict[str, Any], pipeline: CameoLTX2Pipeline) -> IdentityAdapter:
-    """An untrained adapter for this generator; the same seed gives the same weights."""
+def new_adapter(
+    settings: Settings, shape: dict[str, Any], pipeline: CameoLTX2Pipeline, resampler: Path | None = None
+) -> IdentityAdapter:
+    """An untrained adapter for this generator; the same seed gives the same weights.
+
+    Args:
+        settings: of the run.
+        shape: the transformer's configuration.
+        pipeline: whose autoencoders encode crops and speech.
+        resampler: a published one for its faces to begin from, see ``cameo.conditioning.published``.
+
+    Raises:
+        AdapterUnreadable: ``resampler`` holds none that is known.
+        AdapterMismatch: it reads embeddings of another width than the face space has.
+    """
+    faces, published = (None, None) if resampler is None else read_resampler(resampler)
     face, body, voice = (
         registry.find(space).card for space in (settings.face_space, settings.body_space, settings.voice_space)
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return IdentityAdapter(
+        adapter = IdentityAdapter(
+            face_resampler=faces,
             face_space=face.space,
             face_dim=face.dim,
             body_space=body.space,
@@ -121,3 +137,6 @@ def new_adapter(settings: Settings, shape: dict[str, Any], pipeline: CameoLTX2Pi
             base_model=settings.base,
             base_version=settings.version,
         )
+    if published is not None:
+        begin_from(cast(PublishedEmbedder, adapter.face), published, settings.face_length)
+    return adapter

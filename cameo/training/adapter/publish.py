@@ -110,6 +110,7 @@ def _card(settings: Settings, told: Told) -> str:
     rows = {
         "base": f"{settings.base} {settings.version}".strip(),
         "spaces": f"{settings.face_space}, {settings.body_space}, {settings.voice_space}",
+        **({"faces begin from": _begun(settings)} if settings.face_resampler else {}),
         "people": f"{told.people}, and {told.held_out} held out",
         "clips": str(told.clips),
         "scenes": f"{settings.width}×{settings.height}, {settings.frames} frames at {settings.fps:g} a second",
@@ -150,5 +151,15 @@ force. `consents.json` holds the SHA-256 of the id of every consent that was lea
 whether it is among them (`printf %s ID | sha256sum`), and nobody can read an id from it. Who takes a consent back is
 left out from then on; what was learned before stays in these weights, until they are trained anew without it.
 
-The weights derive from the base's: its licence holds for them too. They hold nobody's pictures, sound or embeddings.
+{_licence(settings)} They hold nobody's pictures, sound or embeddings.
 """
+
+
+def _licence(settings: Settings) -> str:
+    if settings.face_resampler:
+        return "The weights derive from the base's and from the resampler's: the licences of both hold for them too."
+    return "The weights derive from the base's: its licence holds for them too."
+
+
+def _begun(settings: Settings) -> str:
+    return f"a published resampler, SHA-256 {settings.face_resampler}, of embeddings {settings.face_length:g} long"

@@ -44,6 +44,7 @@ class Asked:
         home: whose vault knows who left, and seals the run's key.
         trust: thumbprints of those whose signature on a consent counts, beside the home's operator.
         every: steps between checkpoints, each with a look at consents and likeness.
+        resampler: the file that ``settings.face_resampler`` is the digest of; None for none.
         denoising: steps of a validation scene.
         judge: a MobileFaceNet as ONNX; see ``find_judge``.
         pictures: whether validation pictures go to TensorBoard.
@@ -54,6 +55,7 @@ class Asked:
     run: Path
     home: Path
     trust: frozenset[str] = frozenset()
+    resampler: Path | None = None
     every: int = 500
     denoising: int = 20
     judge: Path | None = None
@@ -105,7 +107,7 @@ def train(
 
     shape = generator.shape()
     pipeline = generator.encoders(accelerator.device)
-    adapter = new_adapter(settings, shape, pipeline)
+    adapter = new_adapter(settings, shape, pipeline, asked.resampler)
     preparer = Preparer(pipeline, adapter.config, settings, _trusted(asked, vault), judge)
     mine = admitted[accelerator.process_index :: accelerator.num_processes]
     prepare(mine, entries, preparer, say)

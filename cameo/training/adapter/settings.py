@@ -28,6 +28,8 @@ class Settings(BaseModel):
         frames: in a scene, one more than a multiple of 8; at ``fps`` a second.
         windows: scenes that are taken of one clip, at most.
         face_space, body_space, voice_space: embeddings that the adapter reads.
+        face_resampler: SHA-256 of the published resampler that the adapter begins from, empty for none;
+            ``face_length`` is that of the embeddings it was trained on.
         trust_voice: the one voice of a clip is the one person's in it, whether or not the mouth shows it.
         token_dim: width of the adapter's tokens; ``depth`` layers mix them.
         rank: of the LoRA that is learned beside it; 0 for none.
@@ -55,6 +57,8 @@ class Settings(BaseModel):
     face_space: str
     body_space: str
     voice_space: str
+    face_resampler: str = ""
+    face_length: Annotated[float, Field(gt=0, le=1000)] = 1.0
     trust_voice: bool = False
     token_dim: _WIDTH = 512
     depth: Annotated[int, Field(ge=0, le=8)] = 2

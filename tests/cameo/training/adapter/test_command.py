@@ -14,11 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
 from cameo.cli.main import run as cameo
-from cameo.conditioning import load_lora
+from cameo.conditioning import load_adapter, load_lora
 from cameo.conditioning.proof import somebody
+from cameo.conditioning.published import read_resampler
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.adapter.__main__ import main
 from enroll.signature import thumbprint
+from tests.cameo.conditioning.test_published import face_id, written
 from tests.cameo.tiny import same
 
 # With this operator's people, a share of 0.5 holds one of Bo and Cy out, and not Ada.
@@ -98,6 +100,24 @@ def test_the_whole_way(tmp_path, data, generator, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_faces_may_begin_from_a_published_resampler(tmp_path, data, generator, capsys):
+    published = written(tmp_path, face_id(reads=128))
+    words = [str(data), "--model", str(generator), "--out", str(tmp_path / "out"), "--trust", thumbprint(OPERATOR)]
+    words += ["--face-resampler", str(published), "--face-length", "5", "--held-out", "0"]
+    assert main([*words, *WORDS, "--steps", "1"]) == 0
+    adapter = load_adapter(tmp_path / "out")
+    assert adapter.config.face_resampler["image_embed_dim"] == 128 and adapter.face.length.item() == pytest.approx(
+        5, rel=0.01
+    )
+    _, begun = read_resampler(published)
+    came = adapter.face.resampler.state_dict()
+    moved = {name: (came[name].float() - weight).abs().max().item() for name, weight in begun.items()}
+    assert all(far < 0.02 for far in moved.values()) and any(moved.values()), "from there, and on"
+    digest = sha256(published.read_bytes()).hexdigest()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"a published resampler, SHA-256 {digest}, of embeddings 5 long" in card and "the licences of both" in card
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     status = main([*map(str, words), *WORDS])
     return status, capsys.readouterr().err.splitlines()[-1]
@@ -120,6 +140,8 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(tmp_path, 
         (2, "exists already", (data, "--model", generator, "--out", other)),
         (3, "does not exist", (data, "--model", generator, "--out", tmp_path / "no" / "out")),
         (2, "height", (data, *base, "--height", "33")),
+        (3, "cannot be read", (data, *base, "--face-resampler", tmp_path / "no.safetensors")),
+        (2, "face_length", (data, *base, "--face-length", "0")),
         (2, "holds something else than a run", (data, *base, *trust, "--run", other)),
         (2, "is no folder of a run", ("--destroy", nothing)),
     ):
