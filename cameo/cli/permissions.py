@@ -51,7 +51,7 @@ def deny(handle: Handle, user: User) -> Answer:
 
 def may(
     handle: Handle,
-    user: User,
+    user: User = "owner",
     use: Purpose = "generate",
     prompt: Annotated[
         str | None, typer.Option("--prompt", metavar="PROMPT", help="Hold this scene against their rules too.")

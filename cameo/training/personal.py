@@ -29,6 +29,7 @@ from cameo.conditioning import (
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.features import encode_crops, encode_speech, lay_crop
+from cameo.errors import InputRefused
 from cameo.generation import PERSON, as_pixels, forget, heed, manner
 from cameo.training.flow import Batch, Noised, flow_loss, noised, velocities
 from cameo.training.run import mixed
@@ -123,6 +124,7 @@ def personalize(
     Raises:
         AdapterMismatch: the generator brings no identity adapter, draws larger pictures than crops can teach, or the
             identity has no head crop.
+        InputRefused: the time was over before anything was learned.
     """
     pipeline, adapter = backbone.pipeline, backbone.adapter
     if adapter is None:
@@ -147,9 +149,11 @@ def personalize(
     learned = add_lora(pipeline.transformer, rank, PERSON)
     heed(backbone, 1.0)
     try:
+        learning = False
         optimiser = torch.optim.AdamW(learned, lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
         while (share := (time.monotonic() - began) / 60 / minutes) < 1:
             on_step(share)
+            learning = True
             for group in optimiser.param_groups:
                 group["lr"] = lr * min(1.0, 20 * share) * (1.0 - share)
             person = _moments(scene, examples, features, batch, rng)
@@ -163,6 +167,10 @@ def personalize(
             (video + heard + _TETHER * drift).backward()
             torch.nn.utils.clip_grad_norm_(learned, 1.0)
             optimiser.step()
+        if not learning:
+            raise InputRefused(
+                f"{minutes:g} minutes were over before the examples were made", hint="give it more, such as --minutes 3"
+            )
         return dump_lora(pipeline.transformer, PERSON)
     finally:
         forget(backbone)

@@ -10,7 +10,7 @@ import pytest
 def test_may_answers_and_makes_nothing(cameo, enrolled, vault_bytes) -> None:
     enrolled("ada")
     before = vault_bytes()
-    yes, no = cameo("may", "@Ada", "--user", "owner"), cameo("may", "ada", "--user", "bob")
+    yes, no = cameo("may", "@Ada"), cameo("may", "ada", "--user", "bob")
     assert (yes.status, no.status) == (0, 4)
     assert yes.out.startswith("yes: owner may generate with @ada until 20")
     assert no.out == "no: @ada has not allowed bob (their owner can: cameo allow ada --user bob)\n" and no.err == ""

@@ -11,6 +11,7 @@ import torch
 from cameo.backbones import Backbone, Defaults
 from cameo.backbones.nano import build
 from cameo.conditioning import AdapterMismatch, IdentityAdapter, features_from_identity
+from cameo.errors import InputRefused
 from cameo.generation import tuned
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.personal import _examples, _inside, _moments, _Scene, personalize
@@ -107,7 +108,15 @@ def test_what_is_stopped_leaves_nothing(backbone):
 def test_who_never_spoke_is_learned_by_sight(backbone):
     identity = make_identity()
     silent = {space: one for space, one in identity.embeddings.items() if one.modality != "voice"}
-    assert personalize(backbone, replace(identity, embeddings=silent, speech=None), minutes=0.02, batch=2)
+    assert personalize(backbone, replace(identity, embeddings=silent, speech=None), minutes=0.05, batch=2)
+
+
+def test_too_little_time_to_begin_is_said(backbone):
+    before = {name: weight.clone() for name, weight in backbone.pipeline.transformer.state_dict().items()}
+    with pytest.raises(InputRefused, match=r"0\.0001 minutes were over"):
+        personalize(backbone, make_identity(), minutes=1e-4, batch=2)
+    after = backbone.pipeline.transformer.state_dict()
+    assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_the_crop_to_be_drawn_is_not_shown(backbone):
