@@ -11,6 +11,7 @@ from cameo.vault import SceneRole
 
 if TYPE_CHECKING:
     from cameo.marks import Manifest
+    from enroll.receipt import Receipt
 
 __all__ = ["CheckResult", "DeletedScene", "PersonalizeResult", "SceneResult"]
 
@@ -97,6 +98,7 @@ class CheckResult:
             one. ``claim``: its manifest says so, but was changed or is signed by a stranger. None: nothing was found.
         manifest: see ``cameo.marks.Manifest``.
         original: hex digest of the scene it is like, where ``found_by`` is ``watermark`` or ``likeness``.
+        under_receipt: whether it was made under the consent of a receipt that was given; None where none was.
     """
 
     path: Path
@@ -105,6 +107,17 @@ class CheckResult:
     found_by: Literal["record", "manifest", "watermark", "likeness", "claim"] | None
     manifest: Manifest
     original: str | None = None
+    under_receipt: bool | None = None
+
+    def is_under(self, receipt: Receipt) -> bool:
+        """By the hash in a manifest that is trusted here, to the letter; else by the consent's id, where this home
+        knows the scene. What a stranger's manifest says does not count: hashes can be copied from another scene."""
+        told = self.manifest.cast if self.manifest.state == "Trusted" else None
+        digest = receipt.metadata.record_sha256
+        if told is not None and digest is not None and any(one.consent_hash for one in told.people):
+            return told.under(digest) is not None
+        known = self.found_by not in (None, "claim")
+        return known and receipt.metadata.record_id in {role.consent_id for role in self.cast}
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +125,7 @@ class CheckResult:
             "sha256": self.sha256,
             "found_by": self.found_by,
             "original": self.original,
+            **({} if self.under_receipt is None else {"under_receipt": self.under_receipt}),
             "cast": [role.model_dump(mode="json", include={"handle", "consent_id", "status"}) for role in self.cast],
             "c2pa": self.manifest.model_dump(mode="json", exclude={"cast"}),
             # Watermarks come with a later version; the field is part of the contract already.

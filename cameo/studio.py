@@ -551,7 +551,7 @@ class Studio:
 
             def seal(plain: Path, marked: Path) -> None:
                 nonlocal digest
-                digest = self._sign(plain, marked, leases, authority, model=backbone.name, seed=seed)
+                digest = self._sign(plain, marked, leases, authority, backbone, seed)
                 self.vault.record_scene(
                     sha256=digest,
                     path=target,
@@ -628,20 +628,31 @@ class Studio:
         tell("done", 1.0)
         return PersonalizeResult(lease.handle, backbone.name, rank, minutes, len(weights))
 
-    def check(self, path: str | os.PathLike[str]) -> CheckResult:
+    def check(self, path: str | os.PathLike[str], *, receipt: Receipt | None = None) -> CheckResult:
         """Whose likeness is in a file, under which consent, and how that consent stands now.
 
         A scene made here is known by its digest. One that was changed since, or made elsewhere, still says so in its
         manifest; one whose manifest was stripped is known by what it looks and sounds like. ``found_by`` tells how far
         that can be believed.
 
+        Args:
+            path: of the file.
+            receipt: what somebody took home; then ``under_receipt`` tells whether the file was made under that consent.
+
         Raises:
             InputRefused: there is no such file, or it is no video.
+            BadInput: the receipt is not as it was signed.
         """
+        if receipt is not None:
+            receipt.verify()
+        found = self._found(Path(path))
+        return found if receipt is None else replace(found, under_receipt=found.is_under(receipt))
+
+    def _found(self, path: Path) -> CheckResult:
         from cameo.marks import read, watermarks
         from cameo.marks.fingerprint import fingerprint_file
 
-        scene = _video(Path(path))
+        scene = _video(path)
         with scene.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         record = self.vault.find_scene(digest)
@@ -702,7 +713,7 @@ class Studio:
                 ) from None
 
     def _sign(
-        self, plain: Path, marked: Path, leases: Sequence[Lease], authority: Authority, *, model: str, seed: int
+        self, plain: Path, marked: Path, leases: Sequence[Lease], authority: Authority, backbone: Backbone, seed: int
     ) -> str:
         from cameo.marks import StatusEntry, cast_assertion, embed
 
@@ -713,8 +724,16 @@ class Studio:
             for lease in leases
         }
         # A path says where on this machine a model lies; the world need not know.
-        name = Path(model).name if Path(model).is_dir() else model
-        cast = cast_assertion(people, model=name, seed=seed, statuses=statuses)
+        name = Path(backbone.name).name if Path(backbone.name).is_dir() else backbone.name
+        cast = cast_assertion(
+            people,
+            model=name,
+            seed=seed,
+            statuses=statuses,
+            consents={lease.identity_id: self.vault.consent(lease.handle).digest() for lease in leases},
+            adapter=backbone.adapter_sha256,
+            loras=backbone.loras_sha256,
+        )
         embed(plain, marked, cast, authority, version=__version__)
         with marked.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()

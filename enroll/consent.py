@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from uuid import uuid4
@@ -35,7 +36,7 @@ from enroll.evidence import Capture, Evidence
 from enroll.fields import Line, Moment, spell
 from enroll.files import write_atomically
 from enroll.processing import Processing, by_whoever_runs_this
-from enroll.signature import SignatureBroken, sign, verify
+from enroll.signature import SignatureBroken, canonical, sign, verify
 from enroll.statement import statement
 
 if TYPE_CHECKING:
@@ -312,6 +313,11 @@ class ConsentRecord(BaseModel):
             raise ConsentInvalid(
                 f"cannot write the consent {path}: {error.strerror}", hint="free some space, or choose another folder"
             ) from None
+
+    def digest(self) -> str:
+        """Hex SHA-256 of the record as it is, signatures included, in RFC 8785's spelling: by this its receipt and the
+        scenes that are made under it name it, to the letter."""
+        return sha256(canonical(self.model_dump(mode="json", exclude=self._unknown()))).hexdigest()
 
     def sign(self, key: OKPKey) -> Self:
         """The same record under the signature of an Ed25519 private key."""

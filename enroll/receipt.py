@@ -49,6 +49,7 @@ class _Metadata(BaseModel):
     issued: Moment
     status_list: str | None = Field(default=None, max_length=256)
     status_index: int | None = Field(default=None, ge=0)
+    record_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
 
 class _Processing(BaseModel):
@@ -85,7 +86,8 @@ class Receipt(BaseModel):
     """A signed receipt. It holds the person's name and terms, and nothing biometric.
 
     Attributes:
-        metadata: ids and time.
+        metadata: ids and time; ``record_sha256`` is the digest of the consent, which scenes made under it name too.
+            Receipts of before there was one have none.
         pii_processing: what is done with what, how long, where, and what never.
         party_identification: who answers for it.
         events: how it came to be a consent.
@@ -129,6 +131,7 @@ class Receipt(BaseModel):
                 issued=now,
                 status_list=status[0] if status else None,
                 status_index=status[1] if status else None,
+                record_sha256=consent.digest(),
             ),
             pii_processing=_Processing(
                 privacy_notice=consent.statement,
@@ -182,7 +185,9 @@ class Receipt(BaseModel):
         return signer_of(self._signed(), self.signature, what, BadInput, trusted=trusted)
 
     def _signed(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"signature"})
+        # An older receipt must not change when it is read.
+        unknown = {"record_sha256"} if self.metadata.record_sha256 is None else set()
+        return self.model_dump(mode="json", exclude={"signature": True, "metadata": unknown})
 
 
 def _events(consent: ConsentRecord, enrolled: datetime) -> tuple[_Event, ...]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
     from cameo.backbones.preflight import Offload, Preflight
     from cameo.pipeline import CameoLTX2Pipeline
 
-__all__ = ["NANO", "Backbone", "Description", "describe", "folder_of", "load", "refusing", "settle", "spare"]
+__all__ = [
+    "NANO",
+    "Backbone",
+    "Description",
+    "describe",
+    "folder_of",
+    "load",
+    "refusing",
+    "settle",
+    "spare",
+    "weights_digest",
+]
 
 NANO = Path(__file__).resolve().parents[1] / "nano" / "weights"
 """The embedded checkpoint."""
@@ -45,6 +57,8 @@ class Backbone:
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
         device: where it is to run; None for the CPU.
         offload: how, see ``cameo.backbones.preflight``; ``spare`` changes it.
+        adapter_sha256: hex digest of the adapter's weights, see ``weights_digest``; None without one.
+        loras_sha256: likewise of each LoRA that is on it, but for people's own.
     """
 
     pipeline: CameoLTX2Pipeline
@@ -54,6 +68,8 @@ class Backbone:
     lora: Path | None = None
     device: torch.device | None = None
     offload: Offload | None = "none"
+    adapter_sha256: str | None = None
+    loras_sha256: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Backbone({self.name!r}, adapter={self.adapter is not None}, lora={self.lora is not None})"
@@ -125,12 +141,15 @@ def load(
         pipeline.to(found.device)
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
+    lora = folder / "lora" if folder is not None and (folder / "lora").is_dir() else None
     return Backbone(
         pipeline=pipeline,
         adapter=adapter.to(pipeline.transformer.device, found.dtype) if adapter is not None else None,
         name=model,
         defaults=defaults,
-        lora=folder / "lora" if folder is not None and (folder / "lora").is_dir() else None,
+        lora=lora,
+        adapter_sha256=weights_digest(folder / "adapter") if folder is not None and adapter is not None else None,
+        loras_sha256=() if lora is None else (weights_digest(lora),),
         device=found.device,
         offload=found.offload,
     )
@@ -158,6 +177,17 @@ def spare(backbone: Backbone) -> bool:
         torch.cuda.empty_cache()
     settle(backbone)
     return True
+
+
+def weights_digest(source: Path) -> str:
+    """Hex SHA-256 of a safetensors file, or of all that are in a folder, one after the other in the order of their
+    names: what ``cat FOLDER/*.safetensors | sha256sum`` says."""
+    digest = sha256()
+    for path in sorted(source.glob("*.safetensors")) if source.is_dir() else (source,):
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    return digest.hexdigest()
 
 
 def describe(model: str = "nano") -> Description:

@@ -11,8 +11,15 @@ from cameo.cli.options import Command, Handle, Out, User
 from cameo.cli.presences import Regions, Speaks, presences_of
 from cameo.cli.terminal import Answer, plain, progress_bar
 from cameo.studio import Studio
+from enroll.receipt import Receipt
 
 __all__ = ["register"]
+
+
+_UNDER = {
+    True: "It was made under the consent of this receipt.",
+    False: "Nothing says that it was made under the consent of this receipt.",
+}
 
 
 def register(root: typer.Typer) -> None:
@@ -80,9 +87,13 @@ def personalize(
 
 def check(
     scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A video file.")],
+    receipt: Annotated[
+        Path | None,
+        typer.Option("--receipt", metavar="FILE", help="Yours: was this scene made under that very consent?"),
+    ] = None,
 ) -> Answer:
     """Whose likeness is in a scene, under which consent, and is that consent in force now."""
-    found = Studio().check(scene)
+    found = Studio().check(scene, receipt=None if receipt is None else Receipt.load(receipt))
     how = {
         "record": "This file was made here.",
         "manifest": "Its manifest is whole and its signer trusted here, but this very file is not recorded.",
@@ -98,5 +109,6 @@ def check(
             how,
             *(f"  {f'@{r.handle}' if r.handle else 'someone'}: {r.status}, consent {r.consent_id}" for r in found.cast),
             f"C2PA manifest: {found.manifest.state}{signer}",
+            *(() if found.under_receipt is None else (_UNDER[found.under_receipt],)),
         ),
     )

@@ -1,7 +1,8 @@
 """C2PA manifests: what a scene says of itself, signed (C2PA specification 2.1, through c2pa-python).
 
 Every scene says that a trained model made it, and in an assertion of our own whose likeness is in it: not by name or
-handle, but by the id of the consent and a salted hash only this home can trace to a person.
+handle, but by the id of the consent, a salted hash only this home can trace to a person, and one that whoever holds the
+consent's receipt can check.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Annotated, Any, Final, Literal
 
 import c2pa
 import cv2
@@ -46,6 +47,9 @@ _FORMAT: Final = "video/mp4"
 _TRIAL_FORMAT: Final = "image/png"
 
 
+_DIGEST: Final = r"^[0-9a-f]{64}$"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,22 +72,42 @@ class Person(_Model):
     Attributes:
         cameo_id: hex SHA-256 of the assertion's salt and the identity id. Two scenes of one person share nothing here.
         consent_id: the consent the scene was made under.
+        consent_hash: hex SHA-256 of the salt and that consent's digest, which its receipt has: whoever holds the
+            receipt sees that it was this one, to the letter. None in scenes of versions 1 and 2.
         status: None in scenes made before there was a status list.
     """
 
-    cameo_id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    cameo_id: str = Field(pattern=_DIGEST)
     consent_id: str = Field(max_length=64)
+    consent_hash: str | None = Field(default=None, pattern=_DIGEST)
     status: StatusEntry | None = None
 
 
 class CastAssertion(_Model):
-    """The assertion ``org.cameo-kit.cast``. Version 1 knew no ``status``."""
+    """The assertion ``org.cameo-kit.cast``. Version 1 knew no ``status``, version 2 no hashes of consents, adapter and
+    LoRAs.
 
-    version: Literal[1, 2] = 2
+    Attributes:
+        salt: of the opaque ids and hashes, drawn for this scene.
+        people: the cast.
+        model: name of the generator.
+        adapter: hex SHA-256 of the identity adapter's weights; None without one.
+        loras: likewise of every LoRA that took part, but for people's own.
+        seed: of all noise.
+    """
+
+    version: Literal[1, 2, 3] = 3
     salt: str = Field(pattern=r"^[0-9a-f]{32}$")
     people: tuple[Person, ...] = Field(max_length=64)
     model: str = Field(max_length=256)
+    adapter: str | None = Field(default=None, pattern=_DIGEST)
+    loras: tuple[Annotated[str, Field(pattern=_DIGEST)], ...] = Field(default=(), max_length=16)
     seed: int
+
+    def under(self, digest: str) -> Person | None:
+        """Whose consent has this digest, if it is somebody's in the scene."""
+        hashed = _opaque(self.salt, digest)
+        return next((one for one in self.people if secrets.compare_digest(one.consent_hash or "", hashed)), None)
 
     def is_of(self, identity_id: str) -> Person | None:
         """The entry of an identity this home knows, if it is in the scene."""
@@ -110,7 +134,14 @@ class Manifest(_Model):
 
 
 def cast_assertion(
-    people: Mapping[str, str], *, model: str, seed: int, statuses: Mapping[str, StatusEntry] | None = None
+    people: Mapping[str, str],
+    *,
+    model: str,
+    seed: int,
+    statuses: Mapping[str, StatusEntry] | None = None,
+    consents: Mapping[str, str] | None = None,
+    adapter: str | None = None,
+    loras: Sequence[str] = (),
 ) -> CastAssertion:
     """The assertion for a new scene, freshly salted.
 
@@ -119,14 +150,21 @@ def cast_assertion(
         model: the backbone's name.
         seed: the scene's.
         statuses: where each is looked up, by identity id; those who are not among them have none.
+        consents: likewise the digest of each one's consent.
+        adapter: hex SHA-256 of the adapter's weights; ``loras`` likewise.
     """
     salt = secrets.token_hex(16)
-    found = statuses or {}
+    found, digests = statuses or {}, consents or {}
     entries = (
-        Person(cameo_id=_opaque(salt, identity), consent_id=consent, status=found.get(identity))
+        Person(
+            cameo_id=_opaque(salt, identity),
+            consent_id=consent,
+            consent_hash=_opaque(salt, digests[identity]) if identity in digests else None,
+            status=found.get(identity),
+        )
         for identity, consent in people.items()
     )
-    return CastAssertion(salt=salt, people=tuple(entries), model=model, seed=seed)
+    return CastAssertion(salt=salt, people=tuple(entries), model=model, adapter=adapter, loras=tuple(loras), seed=seed)
 
 
 def embed(source: Path, target: Path, cast: CastAssertion, authority: Authority, *, version: str) -> None:
@@ -231,8 +269,8 @@ def _cast(assertions: list[dict[str, Any]]) -> CastAssertion | None:
         return None
 
 
-def _opaque(salt: str, identity_id: str) -> str:
-    return hashlib.sha256(bytes.fromhex(salt) + identity_id.encode()).hexdigest()
+def _opaque(salt: str, name: str) -> str:
+    return hashlib.sha256(bytes.fromhex(salt) + name.encode()).hexdigest()
 
 
 def _settings(*roots: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from pathlib import Path
@@ -107,6 +108,26 @@ def test_a_scene_of_before_there_was_a_status_list(plain: Path, authority: Autho
     embed(plain, tmp_path / "marked.mp4", cast, authority, version="0.1.0")
     found = read(tmp_path / "marked.mp4", trusted=(authority.root,))
     assert found.state == "Trusted" and found.cast == cast
+
+
+def test_whoever_holds_the_receipt_sees_whose_consent_it_was(plain: Path, authority: Authority, tmp_path: Path) -> None:
+    digest, other = "ab" * 32, "cd" * 32
+    cast = cast_assertion(
+        {ADA: "consent-1", BOB: "consent-2"},
+        model="nano",
+        seed=7,
+        consents={ADA: digest},
+        adapter=digest,
+        loras=[other],
+    )
+    embed(plain, tmp_path / "marked.mp4", cast, authority, version="0.1.0")
+    found = read(tmp_path / "marked.mp4", trusted=(authority.root,)).cast
+    assert found is not None and found.under(digest) == found.is_of(ADA) and found.under(other) is None
+    assert (found.adapter, found.loras) == (digest, (other,))
+    salted = hashlib.sha256(bytes.fromhex(found.salt) + digest.encode()).hexdigest()
+    assert found.people[0].consent_hash == salted, "as anybody would compute it"
+    again = cast_assertion({ADA: "consent-1"}, model="nano", seed=7, consents={ADA: digest})
+    assert again.people[0].consent_hash != salted, "two scenes share no hash"
 
 
 def test_another_reader_finds_it_too(marked: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
+import rfc8785
+
 from tests.vectors.book import Book
 from tests.vectors.forge import OPERATOR, OTHER, STRANGER, Json, b64u, changed, jws
 from tests.vectors.kinds.consents import request, text
@@ -109,6 +113,11 @@ def book() -> Book:
         ("Costly", "more than 64 KiB", whole + " " * 65_536),
     ):
         group.invalid(comment, _INVALID, flag, source=base, text=words)
+    named = receipt()
+    named["metadata"]["record_sha256"] = sha256(rfc8785.dumps(request())).hexdigest()
+    digested = group.valid("that names its consent by digest too", document=signed(named))
+    other = changed(signed(named), "metadata.record_sha256", "0" * 64)
+    group.invalid("changed: the digest of another consent", _INVALID, "Changed", source=digested, document=other)
     return made
 
 
