@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from diffusers import LTX2Pipeline
 from numpy.typing import NDArray
 
-from cameo.backbones import Backbone, Defaults, spare
+from cameo.backbones import Backbone, Defaults, Equipment, may_download, spare, weights_digest
 from cameo.conditioning import (
     IdentityFeatures,
     Presence,
@@ -26,6 +27,8 @@ from cameo.conditioning import (
 from cameo.conditioning.errors import AdapterMismatch
 from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused, ModelTooLarge
+from cameo.pipeline import adapter_folder
+from cameo.references import References
 from cameo.script import Script
 from cameo.staging import stage
 from enroll.identity import Identity
@@ -53,6 +56,11 @@ PERSON = "person"
 _BACKBONE = "backbone"
 """Likewise of the one that a checkpoint brings."""
 
+_GIVEN = "given-{}"
+"""And of those that somebody put on it."""
+
+
+_NOTHING, _NO_REFERENCES = Equipment(), References()
 
 _Made = TypeVar("_Made")
 
@@ -76,27 +84,61 @@ class Film:
     timings: Mapping[str, float]
 
 
-def open_backbone(model: str) -> Backbone:
-    """Load a backbone with what it brings: its adapter attached, its LoRA active.
+def open_backbone(
+    model: str, equipment: Equipment = _NOTHING, *, in_context: bool = False, referred: bool = False
+) -> Backbone:
+    """Load a backbone with what it brings and what is put on it: adapter attached, LoRAs active.
+
+    Args:
+        model: see ``cameo.backbones.load``.
+        equipment: an adapter instead of its own, and LoRAs beside its own.
+        in_context: as the pipeline that reads references in context.
+        referred: people are told to it by references: then it may be without an adapter.
 
     Raises:
         WeightsMissing, BadInput, ModelTooLarge: see ``cameo.backbones.load``.
-        AdapterMismatch: it brings no identity adapter, or one that moves nothing, so that nobody could be recognised
-            in its scenes.
+        AdapterMismatch: there is no identity adapter, or one for another backbone, or one that moves nothing, so that
+            nobody could be recognised in its scenes.
+        AdapterUnreadable, LoraMismatch: an adapter or a LoRA cannot be read, is for another backbone, or does nothing.
     """
     from cameo import backbones
 
-    backbone = backbones.load(model)
-    if backbone.adapter is None:
+    backbone = backbones.load(model, in_context=in_context)
+    pipeline = backbone.pipeline
+    if equipment.adapter is not None:
+        backbone.adapter_sha256 = _put_on(backbone, equipment.adapter)
+        backbone.adapter = pipeline.identity_adapter
+    elif backbone.adapter is not None:
+        prove(backbone.adapter)
+        pipeline.attach_identity_adapter(backbone.adapter)
+    elif not referred:
         raise AdapterMismatch(
-            f"model {model!r} brings no identity adapter", hint="use nano, or a checkpoint with an adapter/ folder"
+            f"model {model!r} brings no identity adapter",
+            hint="give one with --adapter, or nano, or show people by references: --voice-reference, --first-frame",
         )
     if backbone.lora is not None:
-        load_lora(backbone.pipeline, backbone.lora, _BACKBONE)
-    prove(backbone.adapter)
-    backbone.pipeline.attach_identity_adapter(backbone.adapter)
+        load_lora(pipeline, backbone.lora, _BACKBONE)
+        backbone.worn[_BACKBONE] = 1.0
+    for number, (source, strength) in enumerate(equipment.loras):
+        load_lora(pipeline, source, _GIVEN.format(number))
+        backbone.worn[_GIVEN.format(number)] = strength
+        backbone.loras_sha256 += (weights_digest(source),)
+    if backbone.worn:
+        set_lora_scales(pipeline, backbone.worn)
     backbones.settle(backbone)
     return backbone
+
+
+def _put_on(backbone: Backbone, adapter: str) -> str:
+    """Attach it, proven; hex SHA-256 of its weights."""
+    name = backbone.name
+    backbone.pipeline.load_identity_adapter(
+        adapter,
+        local_files_only=not may_download(),
+        base_model=Path(name).resolve().name if Path(name).is_dir() else name,
+        base_version=backbone.defaults.version or None,
+    )
+    return weights_digest(adapter_folder(adapter, local_files_only=True))
 
 
 def film(
@@ -111,6 +153,7 @@ def film(
     presences: Mapping[str, Presence] | None = None,
     lora: bytes | None = None,
     routed: bool = True,
+    references: References = _NO_REFERENCES,
 ) -> Film:
     """Generate a scene.
 
@@ -126,6 +169,7 @@ def film(
         presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
         routed: whether several people keep to their sides and their lines. False to measure what that does.
         lora: what ``cameo.training.personal`` learned of the one person in the scene; on the pipeline for this film.
+        references: what of the people is shown as it is; pictures take a backbone that was opened in context.
 
     A scene that runs out of memory is begun again with less of the backbone on the device at a time, see
     ``cameo.backbones.spare``; the backbone stays so.
@@ -137,6 +181,8 @@ def film(
     pipeline, defaults = backbone.pipeline, backbone.defaults
     frames = defaults.frames if seconds is None else _frames(seconds, defaults, pipeline.vae_temporal_compression_ratio)
     staged = stage(script, frames / defaults.frame_rate, presences) if routed else None
+    speaker = references.speaker([role.handle for role in script.cast])
+    shown = {"first_frame": references.first_frame, "reference_sheets": references.sheets} if references else {}
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         on_step(step + 1, defaults.steps)
@@ -149,14 +195,17 @@ def film(
     def make() -> tuple[Any, float]:
         on_step(0, defaults.steps)
         with tuned(backbone, lora), torch.inference_mode():
-            known = _features(backbone, people)
+            known = list(people) if references else _features(backbone, people)
             conditioned_at = time.perf_counter()
             made = pipeline(
                 prompt=script.caption,
                 identities=known,
                 presences=staged,
+                voice_reference=speaker,
+                preroll=references.preroll,
                 identity_guidance_scale=defaults.identity_guidance_scale,
                 num_frames=frames,
+                **shown,
                 callback_on_step_end=after_step,
                 **manner(backbone, seed),
             )
@@ -196,7 +245,7 @@ def _within_memory(backbone: Backbone, make: Callable[[], _Made]) -> _Made:
 
 @contextmanager
 def tuned(backbone: Backbone, lora: bytes | None) -> Iterator[None]:
-    """Within the block, a person's LoRA is on the pipeline, beside the one the backbone brings.
+    """Within the block, a person's LoRA is on the pipeline, beside those that are on the backbone.
 
     Raises:
         LoraMismatch: it is none for this backbone, or would do nothing.
@@ -213,16 +262,15 @@ def tuned(backbone: Backbone, lora: bytes | None) -> Iterator[None]:
 
 
 def heed(backbone: Backbone, scale: float) -> None:
-    """Make the person's LoRA this strong, beside the one the backbone brings."""
-    own = {} if backbone.lora is None else {_BACKBONE: 1.0}
-    set_lora_scales(backbone.pipeline, own | {PERSON: scale})
+    """Make the person's LoRA this strong, beside those that are on the backbone."""
+    set_lora_scales(backbone.pipeline, backbone.worn | {PERSON: scale})
 
 
 def forget(backbone: Backbone) -> None:
-    """Take the person's LoRA off; the one the backbone brings is active again."""
+    """Take the person's LoRA off; those that are on the backbone are active again."""
     unload_lora(backbone.pipeline, PERSON)
-    if backbone.lora is not None:
-        set_lora_scales(backbone.pipeline, {_BACKBONE: 1.0})
+    if backbone.worn:
+        set_lora_scales(backbone.pipeline, backbone.worn)
 
 
 def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ from cameo.conditioning.sheet import reference_sheet
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
 
-__all__ = ["CameoLTX2InContextPipeline", "CameoLTX2Pipeline", "IdentityMixin"]
+__all__ = ["CameoLTX2InContextPipeline", "CameoLTX2Pipeline", "IdentityMixin", "adapter_folder"]
 
 _ADAPTER_FILES = ("config.json", "*.safetensors")
 _LEAD_IN = 5.0
@@ -88,7 +88,7 @@ class IdentityMixin:
             AdapterMismatch: it is for another base model, version or shape, or part of it moves nothing. Then the
                 pipeline is as it was, a former adapter included.
         """
-        folder = _folder(source, revision, local_files_only)
+        folder = adapter_folder(source, revision, local_files_only=local_files_only)
         adapter = load_adapter(folder if subfolder is None else folder / subfolder, transformer=self.transformer)
         self._check_base(adapter, base_model, base_version)
         adapter.to(self.transformer.device, self.transformer.dtype)
@@ -186,7 +186,8 @@ class IdentityMixin:
             CastRefused: too many people, two in one region, a time to speak without a line in the prompt, a reference
                 to somebody whose voice or looks are not known, sheets or a first frame for a pipeline that reads none,
                 a pre-roll that is negative, or of latents.
-            AdapterMismatch: no adapter is loaded, or it does not read what is known of these people.
+            AdapterMismatch: no adapter is loaded and no reference asked for, or it does not read what is known of these
+                people.
         """
         stock = super().__call__  # type: ignore[misc]
         if not identities:
@@ -202,9 +203,9 @@ class IdentityMixin:
         ahead = self._preroll(scene, preroll)
         if placed is not None:
             placed = [presence.later(ahead / scene["frame_rate"]) for presence in placed]
-        people, placed = _in_any_order(self.identity_tokens(identities), placed)
-        if placed is not None:
-            people = [laid(one, presence) for one, presence in zip(people, placed, strict=True)]
+        referred = voice_reference is not None or reference_sheets is not None or first_frame is not None
+        # References tell of people too: with them, and only then, it may be without an adapter.
+        people = [] if referred and self.identity_adapter is None else self.identity_tokens(identities)
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
         if reference_sheets is not None:
             scene["reference_conditions"] = [
@@ -212,15 +213,11 @@ class IdentityMixin:
                 *_sheets(identities, scene["height"], scene["width"], reference_sheets),
             ]
         scenes = _scenes(scene)
-        tokens = _repeated(IdentityTokens.beside(people), scenes)
-        routing = None
-        if placed is not None:
-            video, audio = ([getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio"))
-            routing = Routing(placed, video, audio, scene["height"], scene["width"])
         with ExitStack() as stack:
-            stack.enter_context(
-                conditioned(self.transformer, tokens, self._identity_scale, self._audio_identity_scale, routing)
-            )
+            if people:
+                tokens, routing = _routed(people, placed, scene["height"], scene["width"])
+                scales = (self._identity_scale, self._audio_identity_scale)
+                stack.enter_context(conditioned(self.transformer, _repeated(tokens, scenes), *scales, routing))
             if lead_in is not None:
                 stack.enter_context(led_in(self.transformer, lead_in))
             stack.enter_context(
@@ -307,7 +304,12 @@ def _stock(kind: type) -> type:
     return next(base for base in kind.__mro__ if base.__module__.startswith("diffusers."))
 
 
-def _folder(source: str | Path, revision: str | None, local_files_only: bool) -> Path:
+def adapter_folder(source: str | Path, revision: str | None = None, *, local_files_only: bool = False) -> Path:
+    """Where an adapter lies on this machine; one on the hub is fetched, its configuration and safetensors alone.
+
+    Raises:
+        AdapterUnreadable: it is not there.
+    """
     if Path(source).is_dir():
         return Path(source)
     try:
@@ -340,6 +342,18 @@ def _checked(identities: Sequence[Any], presences: Sequence[Presence] | None, pr
             hint='write a line in quotes: says "hello"',
         )
     return presences
+
+
+def _routed(
+    people: Sequence[IdentityTokens], presences: Sequence[Presence] | None, height: int, width: int
+) -> tuple[IdentityTokens, Routing | None]:
+    """Everybody's tokens, and which query sees whose."""
+    people, presences = _in_any_order(people, presences)
+    if presences is None:
+        return IdentityTokens.beside(people), None
+    people = [laid(one, presence) for one, presence in zip(people, presences, strict=True)]
+    video, audio = ([getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio"))
+    return IdentityTokens.beside(people), Routing(presences, video, audio, height, width)
 
 
 def _in_any_order(

@@ -45,9 +45,10 @@ from enroll.receipt import Receipt
 from enroll.signature import thumbprint
 
 if TYPE_CHECKING:
-    from cameo.backbones import Backbone
+    from cameo.backbones import Backbone, Equipment
     from cameo.conditioning import Presence
     from cameo.marks import Authority, CastAssertion, Signer
+    from cameo.references import References
     from enroll.evidence import Capture
     from enroll.findings import Findings
     from enroll.identity import Identity
@@ -86,7 +87,7 @@ class Studio:
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
         self._database, self._blobs = database, blobs
-        self._backbones: dict[str, Backbone] = {}
+        self._backbones: dict[str, tuple[tuple[Equipment, bool], Backbone]] = {}
 
     def __repr__(self) -> str:
         return f"Studio({str(self.home)!r})"
@@ -465,6 +466,8 @@ class Studio:
         model: str = "nano",
         identity_scale: float = 1.0,
         presences: Mapping[str, Presence] | None = None,
+        equipment: Equipment | None = None,
+        references: References | None = None,
         progress: Progress | None = None,
     ) -> SceneResult:
         """Make a scene with the people the prompt names.
@@ -482,6 +485,8 @@ class Studio:
             model: ``nano``, a folder, or a hub id (see ``cameo.backbones.load``).
             identity_scale: strength of the likeness, 0 to 4.
             presences: by handle, where somebody may be drawn and when heard, instead of what the prompt says.
+            equipment: an adapter in place of the model's own, and LoRAs beside its own.
+            references: what of the people is shown to the model as it is: a voice, crops, a first frame.
 
         Raises:
             PromptInvalid, InputRefused: the prompt, the path or a number cannot serve.
@@ -489,10 +494,15 @@ class Studio:
             UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired, RuleBroken: refused.
             SignerInvalid: the certificate that scenes are signed with is over.
             WeightsMissing: the model is not on this machine.
+            AdapterMismatch, AdapterUnreadable, LoraMismatch: what is put on it does not fit, or does nothing.
         """
+
+        from cameo.references import References
 
         tell = progress or (lambda doing, share: None)
         script = parse(prompt)
+        references = references or References()
+        references.speaker([role.handle for role in script.cast])  # refused before anybody is asked
         target = check_target(out)
         _require_within("seconds", seconds, 0.0, _LONGEST)
         _require_within("identity scale", identity_scale, 0.0, _STRONGEST)
@@ -508,7 +518,7 @@ class Studio:
             ]
             tell("opening the model", 0.0)
             began = time.perf_counter()
-            backbone = self._backbone(model)
+            backbone = self._backbone(model, equipment, references)
             opened = time.perf_counter()
 
             def on_step(done: int, steps: int) -> None:
@@ -527,6 +537,7 @@ class Studio:
                 on_step=on_step,
                 presences=presences,
                 lora=self._own_lora(leases, backbone),
+                references=references,
             )
             self._require_still_allowed(leases, prompt)
             unused = tuple(
@@ -681,12 +692,20 @@ class Studio:
             return None
         return self.vault.tuning(leases[0], backbone.name, backbone.defaults.version)
 
-    def _backbone(self, model: str) -> Backbone:
-        if model not in self._backbones:
-            from cameo.generation import open_backbone
+    def _backbone(
+        self, model: str, equipment: Equipment | None = None, references: References | None = None
+    ) -> Backbone:
+        """The same one again, as long as it is asked for with the same things on it: two would not fit."""
+        from cameo.backbones import Equipment
+        from cameo.generation import open_backbone
 
-            self._backbones[model] = open_backbone(model)
-        return self._backbones[model]
+        wanted = (equipment or Equipment(), references is not None and references.in_context)
+        held, backbone = self._backbones.pop(model, (None, None))
+        if backbone is None or held != wanted or (backbone.adapter is None and not references):
+            backbone = None  # before the other is loaded
+            backbone = open_backbone(model, wanted[0], in_context=wanted[1], referred=bool(references))
+        self._backbones[model] = (wanted, backbone)
+        return backbone
 
     def _require_free(self, record: ConsentRecord) -> None:
         try:

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from cameo.backbones.checkpoint import Backbone, Description, describe, load, settle, spare
+from cameo.backbones.checkpoint import (
+    Backbone,
+    Description,
+    describe,
+    load,
+    may_download,
+    settle,
+    spare,
+    weights_digest,
+)
 from cameo.backbones.defaults import Defaults
+from cameo.backbones.equipment import Equipment
 
-__all__ = ["Backbone", "Defaults", "Description", "describe", "load", "settle", "spare"]
+__all__ = [
+    "Backbone",
+    "Defaults",
+    "Description",
+    "Equipment",
+    "describe",
+    "load",
+    "may_download",
+    "settle",
+    "spare",
+    "weights_digest",
+]

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from enroll.errors import BadInput, WeightsMissing
 
 if TYPE_CHECKING:
     from cameo.backbones.preflight import Offload, Preflight
-    from cameo.pipeline import CameoLTX2Pipeline
+    from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
 
 __all__ = [
     "NANO",
@@ -35,6 +35,7 @@ __all__ = [
     "describe",
     "folder_of",
     "load",
+    "may_download",
     "refusing",
     "settle",
     "spare",
@@ -59,9 +60,10 @@ class Backbone:
         offload: how, see ``cameo.backbones.preflight``; ``spare`` changes it.
         adapter_sha256: hex digest of the adapter's weights, see ``weights_digest``; None without one.
         loras_sha256: likewise of each LoRA that is on it, but for people's own.
+        worn: those, by the names they have on the pipeline, with their strengths.
     """
 
-    pipeline: CameoLTX2Pipeline
+    pipeline: CameoLTX2Pipeline | CameoLTX2InContextPipeline
     adapter: IdentityAdapter | None
     name: str
     defaults: Defaults
@@ -70,6 +72,7 @@ class Backbone:
     offload: Offload | None = "none"
     adapter_sha256: str | None = None
     loras_sha256: tuple[str, ...] = ()
+    worn: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Backbone({self.name!r}, adapter={self.adapter is not None}, lora={self.lora is not None})"
@@ -106,6 +109,7 @@ def load(
     dtype: torch.dtype | None = None,
     *,
     allow_download: bool | None = None,
+    in_context: bool = False,
 ) -> Backbone:
     """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``).
 
@@ -114,6 +118,7 @@ def load(
         device: None for CUDA where there is one, else the CPU.
         dtype: None for float32 on the CPU and for checkpoints of ours, else bfloat16.
         allow_download: may a hub id be downloaded; None asks ``$CAMEO_ALLOW_DOWNLOAD``.
+        in_context: as the pipeline that reads references in context.
 
     Raises:
         WeightsMissing: it is not on this machine and may not be downloaded.
@@ -122,16 +127,17 @@ def load(
         ModelTooLarge: it does not fit into the memory of this machine, in no way of running it.
     """
     # Conditioning reads a backbone's spectrograms, and the pipeline stands on conditioning.
-    from cameo.pipeline import CameoLTX2Pipeline
+    from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
 
-    download = os.environ.get("CAMEO_ALLOW_DOWNLOAD") == "1" if allow_download is None else allow_download
+    kind = CameoLTX2InContextPipeline if in_context else CameoLTX2Pipeline
+    download = may_download() if allow_download is None else allow_download
     folder = folder_of(model)
     if folder is None and not download:
         raise WeightsMissing(f"model {model!r} is not on this machine", hint=_how_to_get(model))
     defaults = read_defaults(folder) if folder is not None else None
     found = _fitting(model, device, dtype)
     with refusing(model):
-        pipeline = CameoLTX2Pipeline.from_pretrained(
+        pipeline = kind.from_pretrained(
             model if folder is None else folder,
             dtype=found.dtype,
             use_safetensors=True,
@@ -153,6 +159,11 @@ def load(
         device=found.device,
         offload=found.offload,
     )
+
+
+def may_download() -> bool:
+    """Whether ``$CAMEO_ALLOW_DOWNLOAD`` says that hub ids may be downloaded."""
+    return os.environ.get("CAMEO_ALLOW_DOWNLOAD") == "1"
 
 
 def settle(backbone: Backbone) -> None:
@@ -285,7 +296,7 @@ def _local(model: str) -> Path | None:
 
 
 def _adapter(
-    folder: Path | None, model: str, defaults: Defaults, pipeline: CameoLTX2Pipeline
+    folder: Path | None, model: str, defaults: Defaults, pipeline: CameoLTX2Pipeline | CameoLTX2InContextPipeline
 ) -> IdentityAdapter | None:
     if folder is None or not (folder / "adapter").is_dir():
         return None

@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from cameo.cli.equipment import (
+    Adapter,
+    FirstFrame,
+    Loras,
+    Preroll,
+    Sheets,
+    VoiceReference,
+    equipment_of,
+    references_of,
+)
 from cameo.cli.options import Command, Handle, Out, User
 from cameo.cli.presences import Regions, Speaks, presences_of
 from cameo.cli.terminal import Answer, plain, progress_bar
@@ -41,6 +51,12 @@ def generate(
     ] = 1.0,
     region: Regions = None,
     speaks: Speaks = None,
+    adapter: Adapter = None,
+    lora: Loras = None,
+    voice_reference: VoiceReference = None,
+    sheets: Sheets = None,
+    first_frame: FirstFrame = None,
+    preroll: Preroll = 0.0,
 ) -> Answer:
     """Make a scene with the people the prompt names."""
     with progress_bar("generate") as progress:
@@ -53,6 +69,8 @@ def generate(
             model=model,
             identity_scale=identity_scale,
             presences=presences_of(region, speaks),
+            equipment=equipment_of(adapter, lora),
+            references=references_of(voice_reference, sheets, first_frame, preroll),
             progress=progress,
         )
     shown = [

@@ -118,7 +118,11 @@ def conditioned(
 
 @contextmanager
 def nobody(transformer: LTX2VideoTransformer3DModel) -> Iterator[None]:
-    """Within a block of ``conditioned``: passes draw and voice nobody in particular, as the unconditional half does."""
+    """Within a block of ``conditioned``: passes draw and voice nobody in particular, as the unconditional half does.
+    Without an adapter they do anyway."""
+    if attached(transformer) is None:
+        yield
+        return
     block = transformer.transformer_blocks[0]
     video, audio = (attn.get_processor().conditioning for attn in (block.attn2, block.audio_attn2))
     with _telling(transformer, video.nobody(), audio.nobody()):

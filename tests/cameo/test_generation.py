@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cameo.backbones import Backbone
+from cameo.backbones import Backbone, Equipment
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable, add_lora, dump_lora
 from cameo.errors import ModelTooLarge
-from cameo.generation import Film, film, open_backbone
+from cameo.generation import Film, as_pixels, film, manner, open_backbone
+from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
+from cameo.references import References
 from cameo.script import parse
+from enroll.identity import Identity
 from tests.cameo.conftest import someone
 
 
 @pytest.fixture
-def make(tiny_model: Path, studio) -> Callable[[Backbone], Film]:
-    """Ada by the sea."""
-    person = someone(studio.attest(studio.new_consent(name="Ada", handle="ada"), by="the tests"), 1)
+def ada(studio) -> Identity:
+    return someone(studio.attest(studio.new_consent(name="Ada", handle="ada"), by="the tests"), 1)
 
-    def make_with(backbone: Backbone) -> Film:
+
+@pytest.fixture
+def make(ada: Identity) -> Callable[..., Film]:
+    """Ada by the sea."""
+
+    def make_with(backbone: Backbone, **named: object) -> Film:
         return film(
             backbone,
             parse("@ada by the sea"),
-            [person],
+            [ada],
             seed=0,
             seconds=None,
             identity_scale=1.0,
             on_step=lambda done, steps: None,
+            **named,
         )
 
     return make_with
@@ -65,3 +76,77 @@ def test_a_scene_that_runs_out_is_made_with_less_at_a_time_and_is_the_same(tiny_
     made = make(backbone)
     assert list(dict.fromkeys(tried)) == ["none", "model", "group"][: 2 if enough == "model" else 3]
     assert np.array_equal(made.frames, expected.frames) and np.array_equal(made.sound, expected.sound)
+
+
+@pytest.fixture
+def bare_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The same checkpoint, without an adapter."""
+    shutil.copytree(tiny_model, tmp_path / "bare", ignore=shutil.ignore_patterns("adapter"))
+    return tmp_path / "bare"
+
+
+@pytest.fixture
+def lora(tiny_model: Path, tmp_path: Path) -> Path:
+    """Of nobody, and strong enough to be seen."""
+    backbone = open_backbone(str(tiny_model))
+    torch.manual_seed(0)
+    for weight in add_lora(backbone.pipeline.transformer, 2):
+        torch.nn.init.normal_(weight, std=0.3)
+    (tmp_path / "lora.safetensors").write_bytes(dump_lora(backbone.pipeline.transformer))
+    return tmp_path / "lora.safetensors"
+
+
+def equal(one: Film, other: Film) -> bool:
+    return np.array_equal(one.frames, other.frames) and np.array_equal(one.sound, other.sound)
+
+
+def test_an_adapter_of_ones_own_is_as_good_as_one_that_came_along(tiny_model: Path, bare_model: Path, make) -> None:
+    with pytest.raises(AdapterMismatch, match="brings no identity adapter"):
+        open_backbone(str(bare_model))
+    came = open_backbone(str(tiny_model))
+    given = open_backbone(str(bare_model), Equipment(adapter=str(tiny_model / "adapter")))
+    assert equal(make(given), make(came)) and given.adapter_sha256 == came.adapter_sha256
+    with pytest.raises(AdapterUnreadable, match="no identity adapter at"):
+        open_backbone(str(bare_model), Equipment(adapter="nobody/nothing"))
+
+
+def test_loras_of_ones_own_stay_active_beside_somebodys(tiny_model: Path, lora: Path, make) -> None:
+    plain = make(open_backbone(str(tiny_model)))
+    assert equal(make(open_backbone(str(tiny_model), Equipment(loras=((lora, 0.0),)))), plain)
+    worn = open_backbone(str(tiny_model), Equipment(loras=((lora, 0.7),)))
+    assert worn.loras_sha256 == (sha256(lora.read_bytes()).hexdigest(),)
+    before = make(worn)
+    assert not equal(before, plain)
+    assert not equal(make(worn, lora=lora.read_bytes()), before), "two are active"
+    assert equal(make(worn), before), "one is again"
+    with pytest.raises(AdapterUnreadable):
+        open_backbone(str(tiny_model), Equipment(loras=((lora.with_name("none"), 1.0),)))
+
+
+@pytest.mark.parametrize(
+    ("references", "by_hand"),
+    [
+        (References(voice="ada"), {"voice_reference": 0}),
+        (References(voice="ada", preroll=0.5), {"voice_reference": 0, "preroll": 0.5}),
+        (References(sheets=0.8), {"reference_sheets": 0.8}),
+        (References(first_frame=1.0, voice="ada"), {"first_frame": 1.0, "voice_reference": 0}),
+    ],
+)
+@pytest.mark.parametrize("adapter", [True, False])
+def test_references_tell_of_people_with_an_adapter_and_without(
+    tiny_model: Path, bare_model: Path, make, ada: Identity, references: References, by_hand, adapter: bool
+) -> None:
+    model = tiny_model if adapter else bare_model
+    backbone = open_backbone(str(model), in_context=references.in_context, referred=True)
+    made = make(backbone, references=references)
+    kind = CameoLTX2InContextPipeline if references.in_context else CameoLTX2Pipeline
+    pipeline = kind.from_pretrained(model)
+    pipeline.set_progress_bar_config(disable=True)
+    if adapter:
+        pipeline.load_identity_adapter(model / "adapter")
+    frames = backbone.defaults.frames
+    expected = pipeline("a person by the sea", identities=[ada], num_frames=frames, **by_hand, **manner(backbone, 0))
+    assert np.array_equal(made.frames, as_pixels(np.asarray(expected.frames[0])))
+    assert len(made.frames) == frames, "of a pre-roll nothing is left"
+    nobody = pipeline("a person by the sea", num_frames=frames, **manner(backbone, 0))
+    assert not np.array_equal(made.frames, as_pixels(np.asarray(nobody.frames[0])))
