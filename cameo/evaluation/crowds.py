@@ -288,6 +288,7 @@ def main() -> None:
     (options.out / "crowds.md").write_text(markdown(report))
     middle = [scene[len(scene) // 2] for scene in shown]
     sheet = np.vstack([np.hstack(middle[::2]), np.hstack(middle[1::2])])
+    sheet = cv2.resize(sheet, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(options.out / "crowds.png"), np.ascontiguousarray(sheet[..., ::-1]))
     print(markdown(report), end="")
 
