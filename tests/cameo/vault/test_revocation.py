@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -289,4 +290,4 @@ def test_the_certificate_holds(vault, ada, tmp_path) -> None:
     Certificate.load(path).verify(vault.trusted)
     assert certificate.ledger == vault.verify_log()
     text = path.read_text()
-    assert ada[1].name not in text and "ada" not in text
+    assert ada[1].name not in text and not re.search(r"\bada\b", text)  # digests may spell it
