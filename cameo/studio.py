@@ -27,6 +27,7 @@ from joserfc.util import urlsafe_b64decode
 from cameo import __version__
 from cameo.errors import HandleTaken, InputRefused, NotPermitted, Revoked, UnknownHandle, UsageError
 from cameo.log import Checkpoint, Growth, Inclusion, Verifier
+from cameo.references import References
 from cameo.results import CheckResult, DeletedScene, PersonalizeResult, SceneResult
 from cameo.rules import rule
 from cameo.script import bare, parse
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from cameo.backbones import Backbone, Equipment
     from cameo.conditioning import Presence
     from cameo.marks import Authority, CastAssertion, Signer
-    from cameo.references import References
     from enroll.evidence import Capture
     from enroll.findings import Findings
     from enroll.identity import Identity
@@ -496,8 +496,6 @@ class Studio:
             WeightsMissing: the model is not on this machine.
             AdapterMismatch, AdapterUnreadable, LoraMismatch: what is put on it does not fit, or does nothing.
         """
-
-        from cameo.references import References
 
         tell = progress or (lambda doing, share: None)
         script = parse(prompt)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,8 +196,7 @@ def weights_digest(source: Path) -> str:
     digest = sha256()
     for path in sorted(source.glob("*.safetensors")) if source.is_dir() else (source,):
         with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
+            file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,59 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Adapter", "FirstFrame", "Loras", "Preroll", "Sheets", "VoiceReference", "equipment_of", "references_of"]
 
-_GROUP = "Generators of your own"
+_option = partial(typer.Option, rich_help_panel="Generators of your own")
 
 Adapter = Annotated[
-    str | None,
-    typer.Option(
-        "--adapter", metavar="A", help="Folder or hub id of an identity adapter for the model.", rich_help_panel=_GROUP
-    ),
+    str | None, _option("--adapter", metavar="A", help="Folder or hub id of an identity adapter for the model.")
 ]
 Loras = Annotated[
     list[str] | None,
-    typer.Option(
-        "--lora",
-        metavar="FILE[=STRENGTH]",
-        help="A LoRA for the model, as safetensors. Repeatable.",
-        rich_help_panel=_GROUP,
-    ),
+    _option("--lora", metavar="FILE[=STRENGTH]", help="A LoRA for the model, as safetensors. Repeatable."),
 ]
 VoiceReference = Annotated[
     str | None,
-    typer.Option(
-        "--voice-reference",
-        metavar="HANDLE",
-        help="Whose enrolled speech is heard ahead of the scene, for ID-LoRAs.",
-        rich_help_panel=_GROUP,
+    _option(
+        "--voice-reference", metavar="HANDLE", help="Whose enrolled speech is heard ahead of the scene, for ID-LoRAs."
     ),
 ]
-Sheets = Annotated[
-    float | None,
-    typer.Option(
-        "--sheets",
-        metavar="S",
-        help="How clean, up to 1, a sheet of each one's crops stands beside the scene, for in-context LoRAs.",
-        rich_help_panel=_GROUP,
-    ),
-]
+_SHEETS = "How clean, up to 1, a sheet of each one's crops stands beside the scene, for in-context LoRAs."
+Sheets = Annotated[float | None, _option("--sheets", metavar="S", help=_SHEETS)]
 FirstFrame = Annotated[
     float | None,
-    typer.Option(
-        "--first-frame",
-        metavar="S",
-        help="How firmly, up to 1, the scene begins with everybody as enrolled.",
-        rich_help_panel=_GROUP,
-    ),
+    _option("--first-frame", metavar="S", help="How firmly, up to 1, the scene begins with everybody as enrolled."),
 ]
-Preroll = Annotated[
-    float,
-    typer.Option(
-        "--preroll",
-        metavar="SECONDS",
-        help="Made ahead of the scene and cut away: half a second for a reference voice to settle.",
-        rich_help_panel=_GROUP,
-    ),
-]
+_PREROLL = "Made ahead of the scene and cut away: half a second for a reference voice to settle."
+Preroll = Annotated[float, _option("--preroll", metavar="SECONDS", help=_PREROLL)]
 
 
 def equipment_of(adapter: str | None, loras: list[str] | None) -> Equipment:

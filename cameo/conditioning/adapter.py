@@ -18,9 +18,9 @@ from diffusers.models.modeling_utils import ModelMixin
 from safetensors import SafetensorError
 from torch import nn
 
-from cameo.conditioning.encoder import Embedder, MixingLayer, Resampler
+from cameo.conditioning.encoder import Embedder, MixingLayer, Resampler, hidden
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
-from cameo.conditioning.published import PublishedEmbedder, ResamplerShape
+from cameo.conditioning.published import PublishedResampler, ResamplerShape
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 
 __all__ = ["IdentityAdapter", "IdentityProjection", "check_shape", "load_adapter"]
@@ -133,13 +133,13 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         super().__init__()
         per = tokens_per_embedding
         width = embedder_width or 2 * token_dim
-        self.face = (
-            PublishedEmbedder(face_dim, token_dim, face_resampler)
-            if face_resampler
-            else Embedder(face_dim, token_dim, per, width)
-        )
-        self.body = Embedder(body_dim, token_dim, per, width)
-        self.voice = Embedder(voice_dim, token_dim, per, width)
+        if face_resampler:
+            published = PublishedResampler(face_dim, token_dim, face_resampler)
+            self.face = Embedder(published, published.tokens, token_dim)
+        else:
+            self.face = Embedder(hidden(face_dim, width, per * token_dim), per, token_dim)
+        self.body = Embedder(hidden(body_dim, width, per * token_dim), per, token_dim)
+        self.voice = Embedder(hidden(voice_dim, width, per * token_dim), per, token_dim)
         self.crop = nn.Linear(video_latent_channels, token_dim)
         self.speech = nn.Linear(audio_latent_dim, token_dim)
         self.crop_position = nn.Parameter(torch.randn(head_grid**2, token_dim) * 0.02)

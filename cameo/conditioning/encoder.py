@@ -6,27 +6,27 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-__all__ = ["Embedder", "EmbeddingTokens", "MixingLayer", "Resampler"]
+__all__ = ["Embedder", "MixingLayer", "Resampler", "hidden"]
 
 
-class EmbeddingTokens(nn.Module):
+class Embedder(nn.Module):
     """A few tokens from each embedding; learned ones where the first embedding of a row is absent.
 
-    Attributes:
+    Args:
+        net: (B, V, in_dim) to (B, V, tokens * token_dim).
         tokens: how many of each.
-        absent: (tokens, token_dim), the learned ones.
+        token_dim: width of one.
     """
 
-    tokens: int
-    absent: nn.Parameter
-
-    def told(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(B, V, in_dim) to (B, V, tokens, token_dim)."""
-        raise NotImplementedError
+    def __init__(self, net: nn.Module, tokens: int, token_dim: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.net = net
+        self.absent = nn.Parameter(torch.randn(tokens, token_dim) * 0.02)
 
     def forward(self, embeddings: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, V, in_dim) and (B, V) bool to tokens (B, V * tokens, token_dim) and their mask."""
-        tokens = self.told(embeddings)
+        tokens = self.net(embeddings).unflatten(-1, (self.tokens, -1))
         first = torch.where(present[:, :1, None, None], tokens[:, :1], self.absent)
         tokens = torch.cat([first, tokens[:, 1:]], dim=1).flatten(1, 2)
         # Somebody always answers: attention over no token at all is undefined.
@@ -34,22 +34,9 @@ class EmbeddingTokens(nn.Module):
         return tokens, valid.repeat_interleave(self.tokens, dim=1)
 
 
-class Embedder(EmbeddingTokens):
-    """Through ``width`` hidden units."""
-
-    def __init__(self, in_dim: int, token_dim: int, tokens: int, width: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-        self.net = nn.Sequential(
-            nn.LayerNorm(in_dim),
-            nn.Linear(in_dim, width),
-            nn.GELU(),
-            nn.Linear(width, tokens * token_dim),
-        )
-        self.absent = nn.Parameter(torch.randn(tokens, token_dim) * 0.02)
-
-    def told(self, embeddings: torch.Tensor) -> torch.Tensor:
-        return self.net(embeddings).unflatten(-1, (self.tokens, -1))
+def hidden(in_dim: int, width: int, out_dim: int) -> nn.Sequential:
+    """What makes tokens of an embedding where nothing published does: through ``width`` hidden units."""
+    return nn.Sequential(nn.LayerNorm(in_dim), nn.Linear(in_dim, width), nn.GELU(), nn.Linear(width, out_dim))
 
 
 class MixingLayer(nn.Module):

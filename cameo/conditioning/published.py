@@ -18,10 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cameo.conditioning.encoder import EmbeddingTokens
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
 
-__all__ = ["PublishedEmbedder", "ResamplerShape", "begin_from", "read_resampler"]
+__all__ = ["PublishedResampler", "ResamplerShape", "begin_from", "read_resampler"]
 
 ResamplerShape = dict[str, int]
 """What ``IPAdapterPlusImageProjection`` or ``IPAdapterFaceIDImageProjection`` are made with, by their own names."""
@@ -29,8 +28,8 @@ ResamplerShape = dict[str, int]
 _PREFIX = "image_proj."
 
 
-class PublishedEmbedder(EmbeddingTokens):
-    """A few tokens from each embedding, by a resampler of a published layout and a linear map to an adapter's width.
+class PublishedResampler(nn.Module):
+    """A resampler of a published layout, and a linear map from its tokens to an adapter's.
 
     Args:
         in_dim: of an embedding.
@@ -52,19 +51,19 @@ class PublishedEmbedder(EmbeddingTokens):
                 hint="name the space it was trained behind",
             )
         self.one_at_a_time = plus
-        self.resampler: nn.Module = (
+        self.published: nn.Module = (
             IPAdapterPlusImageProjection(**shape) if plus else IPAdapterFaceIDImageProjection(**shape)
         )
         # Ours are of unit length; those of some networks are not, before they are normalised.
         self.length = nn.Parameter(torch.ones(()))
         self.to_token = nn.Linear(shape["output_dims" if plus else "cross_attention_dim"], token_dim)
-        self.absent = nn.Parameter(torch.randn(self.tokens, token_dim) * 0.02)
 
-    def told(self, embeddings: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(B, V, in_dim) to (B, V, tokens * token_dim)."""
         views = embeddings.flatten(0, 1) * self.length
         # A Perceiver reads a sequence, here of one: that is how it was trained.
-        tokens = self.to_token(self.resampler(views[:, None] if self.one_at_a_time else views))
-        return tokens.unflatten(0, embeddings.shape[:2])
+        tokens = self.to_token(self.published(views[:, None] if self.one_at_a_time else views))
+        return tokens.flatten(1).unflatten(0, embeddings.shape[:2])
 
 
 def read_resampler(path: Path) -> tuple[ResamplerShape, dict[str, Tensor]]:
@@ -116,14 +115,14 @@ def read_resampler(path: Path) -> tuple[ResamplerShape, dict[str, Tensor]]:
     return shape, made.state_dict()
 
 
-def begin_from(embedder: PublishedEmbedder, weights: dict[str, Tensor], length: float = 1.0) -> None:
-    """Have an untrained embedder begin as it was published; its linear map to tokens stays random.
+def begin_from(resampler: PublishedResampler, weights: dict[str, Tensor], length: float = 1.0) -> None:
+    """Have an untrained one begin as it was published; its linear map to tokens stays random.
 
     Args:
-        embedder: made with the shape that ``read_resampler`` gave.
+        resampler: made with the shape that ``read_resampler`` gave.
         weights: from there too.
         length: of the embeddings that the resampler was trained on: 1 for IP-Adapter, which normalises them.
     """
-    embedder.resampler.load_state_dict(weights)
+    resampler.published.load_state_dict(weights)
     with torch.no_grad():
-        embedder.length.fill_(length)
+        resampler.length.fill_(length)

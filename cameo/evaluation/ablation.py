@@ -11,7 +11,6 @@ whose pictures are written only where ``--pictures`` says. Writes ``ablation.jso
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,20 +23,20 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
 from cameo.backbones import Backbone
-from cameo.conditioning import IdentityAdapter, IdentityFeatures, features_from_identity
+from cameo.conditioning import IdentityAdapter
 from cameo.errors import UsageError
-from cameo.evaluation.folder import make_folder
+from cameo.evaluation.command import make_folder, parser_of, refusing
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.measures import Enrolled, Measures, measure
 from cameo.evaluation.plots import stills
+from cameo.evaluation.report import cell
 from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_reference, request
 from cameo.evaluation.voice import mono
-from cameo.generation import as_pixels, manner, open_backbone, tuned
-from cameo.pipeline import CameoLTX2InContextPipeline
+from cameo.generation import film, open_backbone
+from cameo.references import References
 from cameo.training.personal import personalize
 from cameo.training.shards import HELD_OUT
 from enroll.consent import ConsentRecord
-from enroll.errors import KitError
 from enroll.identity import Identity
 from enroll.pipeline import enroll
 
@@ -116,7 +115,7 @@ def ablate(
 
     Args:
         subjects: two or more.
-        backbone: from ``open_backbone``.
+        backbone: from ``open_backbone``, in context.
         real: do they exist.
         minutes: for each one's LoRA.
         seed: of prompts and noise.
@@ -136,8 +135,6 @@ def ablate(
     # open_backbone refuses a model without an adapter.
     spaces = cast("IdentityAdapter", backbone.adapter).config
     enrolled = Enrolled(subjects, find_judge(judge, conditioning=spaces.face_space), spaces.voice_space)
-    pipeline = CameoLTX2InContextPipeline(**{n: part for n, part in backbone.pipeline.components.items() if part})
-    pipeline.set_progress_bar_config(disable=True)
     takes: dict[str, list[Take]] = {way.name: [] for way in WAYS}
     for number, subject in enumerate(subjects):
         progress(f"learning person {number + 1} of {len(subjects)}")
@@ -145,7 +142,7 @@ def ablate(
         asked = request(subject, seed)
         for way in WAYS:
             progress(f"person {number + 1} of {len(subjects)}: {way.name}")
-            takes[way.name].append(_take(backbone, pipeline, subject, asked, way, lora))
+            takes[way.name].append(_take(backbone, subject, asked, way, lora))
     progress("judging")
     found = Ablation(
         model=backbone.name,
@@ -162,20 +159,11 @@ def ablate(
     return found, takes
 
 
-def only(features: IdentityFeatures, *, embeddings: bool, dense: bool) -> IdentityFeatures:
+def only(identity: Identity, *, embeddings: bool, dense: bool) -> Identity:
     """What stays of a person when embeddings, or crops and speech, are not told."""
     if not embeddings:
-        features = replace(
-            features,
-            face=torch.zeros_like(features.face),
-            face_mask=torch.zeros_like(features.face_mask),
-            body=torch.zeros_like(features.body),
-            voice=torch.zeros_like(features.voice),
-        )
-    if not dense:
-        masks = {name: torch.zeros_like(getattr(features, name)) for name in ("head_mask", "body_mask", "speech_mask")}
-        features = replace(features, **masks)
-    return features
+        identity = replace(identity, embeddings={})
+    return identity if dense else replace(identity, crops=(), speech=None)
 
 
 def enrolled_clip(clip: Path, number: int) -> Subject:
@@ -207,72 +195,45 @@ def markdown(found: Ablation) -> str:
         f"|---|{'--:|' * len(columns)}",
     ]
     for name, one in found.ways.items():
-        seen = f"{_cell(one.face.mean)} | {_cell(one.face.strangers)} | {one.face.rank1.right}"
-        heard = f"{_cell(one.voice.mean)} | {_cell(one.voice.strangers)} | {one.voice.rank1.right}"
+        seen = f"{cell(one.face.mean)} | {cell(one.face.strangers)} | {one.face.rank1.right}"
+        heard = f"{cell(one.voice.mean)} | {cell(one.voice.strangers)} | {one.voice.rank1.right}"
         lines.append(
             f"| {name} | {one.face_found.right} | {seen} | {one.speech_found.right} | {heard} | {one.setting.right} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _take(
-    backbone: Backbone,
-    pipeline: CameoLTX2InContextPipeline,
-    subject: Subject,
-    asked: Request,
-    way: Way,
-    lora: bytes,
-) -> Take:
-    defaults, identity = backbone.defaults, subject.identity
-    told = way.embeddings or way.dense
-    with tuned(backbone, lora if way.lora else None), torch.inference_mode():
-        known: Identity | IdentityFeatures = identity
-        if not way.reference:
-            spec = cast("IdentityAdapter", backbone.adapter).config
-            known = only(
-                features_from_identity(identity, backbone.pipeline, spec), embeddings=way.embeddings, dense=way.dense
-            )
-        # Without tokens nothing of what is known is read: scale 0 is the base to the bit.
-        pipeline.set_identity_scale(1.0 if told else 0.0)
-        made = pipeline(
-            prompt=asked.script.caption,
-            identities=[known],
-            first_frame=1.0 if way.reference else None,
-            voice_reference=0 if way.reference and identity.speech is not None else None,
-            identity_guidance_scale=defaults.identity_guidance_scale if told else 1.0,
-            num_frames=defaults.frames,
-            **manner(backbone, asked.seed),
-        )
-    sound = np.atleast_2d(made.audio[0].float().cpu().numpy())
-    frames = as_pixels(np.asarray(made.frames[0]))
-    return Take(frames, mono(sound, defaults.sample_rate), asked.setting, asked.clothes, defaults.frame_rate)
+def _take(backbone: Backbone, subject: Subject, asked: Request, way: Way, lora: bytes) -> Take:
+    identity, told = subject.identity, way.embeddings or way.dense
+    # References are read from the whole identity; without tokens nothing else is, for scale 0 is the base to the bit.
+    known = identity if way.reference else only(identity, embeddings=way.embeddings, dense=way.dense)
+    voice = None if identity.speech is None else identity.handle
+    made = film(
+        backbone,
+        asked.script,
+        [known],
+        seed=asked.seed,
+        seconds=None,
+        identity_scale=1.0 if told else 0.0,
+        on_step=lambda done, steps: None,
+        lora=lora if way.lora else None,
+        references=References(voice=voice, first_frame=1.0) if way.reference else References(),
+    )
+    return Take(made.frames, mono(made.sound, made.sample_rate), asked.setting, asked.clothes, made.fps)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cameo.evaluation.ablation",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = parser_of("ablation", __doc__)
     parser.add_argument("--people", type=int, default=6, help="how many held-out made-up people, two or more")
     parser.add_argument("--clip", type=Path, action="append", help="somebody real instead; repeatable")
     parser.add_argument("--minutes", type=float, default=3.0, help="for each one's LoRA")
-    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
-    parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
-    parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder for the files")
     parser.add_argument("--pictures", type=Path, help="a picture of everybody in every way, as PNG")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     complaints = Console(stderr=True, highlight=False)
-    try:
+    with refusing(complaints):
         make_folder(options.out)
-        backbone = open_backbone(options.model)
+        backbone = open_backbone(options.model, in_context=True)
         complaints.print("[dim]enrolling[/dim]")
         if options.clip:
             subjects = [enrolled_clip(clip, number) for number, clip in enumerate(options.clip)]
@@ -287,9 +248,6 @@ def main() -> None:
             judge=options.judge,
             progress=lambda doing: complaints.print(f"[dim]{doing}[/dim]"),
         )
-    except KitError as error:
-        complaints.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
-        raise SystemExit(error.exit_status) from None
     (options.out / "ablation.json").write_text(found.model_dump_json(indent=1) + "\n")
     (options.out / "ablation.md").write_text(markdown(found))
     if options.pictures:

@@ -10,7 +10,6 @@ tokens kept to their column, and seen everywhere. Writes ``crowds.json``, ``crow
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -24,16 +23,16 @@ from rich.console import Console
 
 from cameo.backbones import Backbone
 from cameo.conditioning import IdentityAdapter, Presence
+from cameo.evaluation.command import make_folder, parser_of, refusing
 from cameo.evaluation.faces import faces_in, spread_frames
-from cameo.evaluation.folder import make_folder
 from cameo.evaluation.judges import Judge, find_judge
 from cameo.evaluation.likeness import Share
+from cameo.evaluation.report import cell
 from cameo.evaluation.subjects import Subject, enrolled_from, render_reference
 from cameo.generation import film, open_backbone
 from cameo.script import parse
 from cameo.synth.settings import SETTINGS
 from cameo.training.shards import HELD_OUT
-from enroll.errors import KitError
 
 __all__ = ["SIZES", "Crowd", "Crowds", "columns", "evaluate", "look", "markdown", "prompt_for"]
 
@@ -198,12 +197,12 @@ def markdown(report: Crowds) -> str:
     ]
     for kept, crowds in (("yes", report.routed), ("no", report.unrouted)):
         for one in crowds:
-            figures = f"{one.faces} | {one.right.right} | {one.mistaken.right} | {_cell(one.own)} | {_cell(one.others)}"
+            figures = f"{one.faces} | {one.right.right} | {one.mistaken.right} | {cell(one.own)} | {cell(one.others)}"
             lines.append(f"| {one.people} | {kept} | {figures} |")
     for kept, crowds in (("kept to their places", report.routed), ("not", report.unrouted)):
         for one in crowds:
             lines += ["", f"{one.people} people, {kept}: face in a column (line) against each person", "", "```"]
-            lines += ["  ".join(f"{_cell(value):>6}" for value in row) for row in one.matrix]
+            lines += ["  ".join(f"{cell(value):>6}" for value in row) for row in one.matrix]
             lines.append("```")
     return "\n".join(lines) + "\n"
 
@@ -247,28 +246,15 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cameo.evaluation.crowds",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = parser_of("crowds", __doc__)
     parser.add_argument("--groups", type=int, default=6, help="scenes of each size, one or more")
-    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
-    parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
-    parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
-    parser.add_argument("--out", type=Path, default=Path("runs/crowds"), help="folder for the files")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
     if options.groups < 1:
         parser.error("--groups is 1 or more")
     torch.set_num_threads(options.threads)
     complaints = Console(stderr=True, highlight=False)
-    try:
+    with refusing(complaints):
         make_folder(options.out)
         backbone = open_backbone(options.model)
         complaints.print("[dim]enrolling[/dim]")
@@ -281,9 +267,6 @@ def main() -> None:
             judge=options.judge,
             progress=lambda doing: complaints.print(f"[dim]{doing}[/dim]"),
         )
-    except KitError as error:
-        complaints.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
-        raise SystemExit(error.exit_status) from None
     (options.out / "crowds.json").write_text(report.model_dump_json(indent=1) + "\n")
     (options.out / "crowds.md").write_text(markdown(report))
     middle = [scene[len(scene) // 2] for scene in shown]

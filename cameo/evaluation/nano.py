@@ -9,7 +9,6 @@ noise with no identity given (the floor). Writes ``report.json``, ``table.md``, 
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -23,7 +22,7 @@ from rich.console import Console
 
 from cameo.backbones import Backbone
 from cameo.errors import UsageError
-from cameo.evaluation.folder import make_folder
+from cameo.evaluation.command import make_folder, parser_of, refusing
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Enrolled, Measures, measure
@@ -46,7 +45,6 @@ from cameo.generation import Film, film, open_backbone
 from cameo.script import Script
 from cameo.training.shards import HELD_OUT
 from enroll.digits import likeliest_digits
-from enroll.errors import KitError
 
 if TYPE_CHECKING:
     from cameo.conditioning import IdentityAdapter
@@ -206,21 +204,13 @@ def _gain(generated: Measures, ceiling: Measures) -> float | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cameo.evaluation.nano",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = parser_of("nano", __doc__)
+    parser.set_defaults(out=Path("runs/evaluation"))
     parser.add_argument("--people", type=int, default=12, help="how many held-out people, two or more")
-    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
-    parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
-    parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
-    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="folder for the files")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console, complaints = Console(), Console(stderr=True, highlight=False)
-    try:
+    with refusing(complaints):
         report = evaluate(
             options.people,
             model=options.model,
@@ -229,9 +219,6 @@ def main() -> None:
             out=options.out,
             progress=lambda doing, share: complaints.print(f"[dim]{100 * share:3.0f} %[/dim] {doing}"),
         )
-    except KitError as error:
-        complaints.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
-        raise SystemExit(error.exit_status) from None
     console.print(table(report))
     for note in report.notes:
         console.print(note, highlight=False)

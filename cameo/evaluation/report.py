@@ -12,7 +12,7 @@ from cameo.evaluation.measures import Measures
 from cameo.evaluation.pairs import Pairs
 from enroll.digits import recogniser
 
-__all__ = ["LEFT_OUT", "NanoReport", "table", "table_markdown"]
+__all__ = ["LEFT_OUT", "NanoReport", "cell", "table", "table_markdown"]
 
 LEFT_OUT = ("whose mouth says what with two people", "copying of the enrolled clip")
 """What an evaluation of a generator should measure and this one does not yet."""
@@ -117,7 +117,7 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
     conditions = (report.generated, report.ceiling, report.floor)
 
     def row(name: str, *cells: object) -> tuple[str, str, str, str]:
-        one, two, three = (_cell(cell) for cell in cells)
+        one, two, three = (cell(value) for value in cells)
         return name, one, two, three
 
     yield row("a face is found (MTCNN)", *(m.face_found for m in conditions))
@@ -146,7 +146,8 @@ def _semitones(error: float | None) -> str | None:
     return None if error is None else f"{error:.1f} semitones"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """How a table says a value; what was not to be measured is a dash."""
     if value is None:
         return "–"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -146,14 +146,16 @@ def personalize(
         priors = _priors(backbone, seed)
     scene = _Scene.of(backbone)
     speaks = features.speech_latents.shape[1] >= scene.moment
+    if time.monotonic() - began >= 60 * minutes:
+        raise InputRefused(
+            f"{minutes:g} minutes were over before the examples were made", hint="give it more, such as --minutes 3"
+        )
     learned = add_lora(pipeline.transformer, rank, PERSON)
     heed(backbone, 1.0)
     try:
-        learning = False
         optimiser = torch.optim.AdamW(learned, lr=lr, betas=(0.9, 0.98), weight_decay=0.0)
         while (share := (time.monotonic() - began) / 60 / minutes) < 1:
             on_step(share)
-            learning = True
             for group in optimiser.param_groups:
                 group["lr"] = lr * min(1.0, 20 * share) * (1.0 - share)
             person = _moments(scene, examples, features, batch, rng)
@@ -167,10 +169,6 @@ def personalize(
             (video + heard + _TETHER * drift).backward()
             torch.nn.utils.clip_grad_norm_(learned, 1.0)
             optimiser.step()
-        if not learning:
-            raise InputRefused(
-                f"{minutes:g} minutes were over before the examples were made", hint="give it more, such as --minutes 3"
-            )
         return dump_lora(pipeline.transformer, PERSON)
     finally:
         forget(backbone)

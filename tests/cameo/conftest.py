@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -65,6 +66,27 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "cameo.json").write_text(defaults.model_dump_json())
     return folder
+
+
+@pytest.fixture
+def bare_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The same without an adapter, as large generators are published."""
+    shutil.copytree(tiny_model, tmp_path / "bare", ignore=shutil.ignore_patterns("adapter"))
+    return tmp_path / "bare"
+
+
+@pytest.fixture
+def lora(tiny_model: Path, tmp_path: Path) -> Path:
+    """Of nobody, and strong enough to be seen."""
+    from cameo.conditioning import add_lora, dump_lora
+    from cameo.generation import open_backbone
+
+    transformer = open_backbone(str(tiny_model)).pipeline.transformer
+    torch.manual_seed(0)
+    for weight in add_lora(transformer, 2):
+        torch.nn.init.normal_(weight, std=0.3)
+    (tmp_path / "lora.safetensors").write_bytes(dump_lora(transformer))
+    return tmp_path / "lora.safetensors"
 
 
 @pytest.fixture(scope="session")

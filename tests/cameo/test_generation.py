@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import torch
 
 from cameo.backbones import Backbone, Equipment
-from cameo.conditioning import AdapterMismatch, AdapterUnreadable, add_lora, dump_lora
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable
 from cameo.errors import ModelTooLarge
 from cameo.generation import Film, as_pixels, film, manner, open_backbone
 from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
@@ -76,24 +75,6 @@ def test_a_scene_that_runs_out_is_made_with_less_at_a_time_and_is_the_same(tiny_
     made = make(backbone)
     assert list(dict.fromkeys(tried)) == ["none", "model", "group"][: 2 if enough == "model" else 3]
     assert np.array_equal(made.frames, expected.frames) and np.array_equal(made.sound, expected.sound)
-
-
-@pytest.fixture
-def bare_model(tiny_model: Path, tmp_path: Path) -> Path:
-    """The same checkpoint, without an adapter."""
-    shutil.copytree(tiny_model, tmp_path / "bare", ignore=shutil.ignore_patterns("adapter"))
-    return tmp_path / "bare"
-
-
-@pytest.fixture
-def lora(tiny_model: Path, tmp_path: Path) -> Path:
-    """Of nobody, and strong enough to be seen."""
-    backbone = open_backbone(str(tiny_model))
-    torch.manual_seed(0)
-    for weight in add_lora(backbone.pipeline.transformer, 2):
-        torch.nn.init.normal_(weight, std=0.3)
-    (tmp_path / "lora.safetensors").write_bytes(dump_lora(backbone.pipeline.transformer))
-    return tmp_path / "lora.safetensors"
 
 
 def equal(one: Film, other: Film) -> bool:

@@ -23,7 +23,6 @@ A transformer that does not fit one device is sharded by FSDP2: see docs/trainin
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -141,9 +140,10 @@ def _settings(options: argparse.Namespace, generator: Generator) -> Settings:
 
 
 def _digest(file: Path) -> str:
+    from enroll.encoders.checksums import sha256
+
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return sha256(file)
     except OSError as error:
         raise InputRefused(f"{file} cannot be read: {error.strerror}", hint="give --face-resampler a file") from None
 

@@ -14,7 +14,7 @@ from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 from cameo.backbones.checkpoint import folder_of, refusing
 from cameo.backbones.defaults import Defaults, read_defaults
 from cameo.conditioning.adapter import IdentityAdapter
-from cameo.conditioning.published import PublishedEmbedder, begin_from, read_resampler
+from cameo.conditioning.published import PublishedResampler, begin_from, read_resampler
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.adapter.settings import Settings
 from enroll.alignment import CROP_SIZE
@@ -138,5 +138,5 @@ def new_adapter(
             base_version=settings.version,
         )
     if published is not None:
-        begin_from(cast(PublishedEmbedder, adapter.face), published, settings.face_length)
+        begin_from(cast(PublishedResampler, adapter.face.net), published, settings.face_length)
     return adapter

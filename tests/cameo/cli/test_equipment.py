@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,28 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from cameo.cli.equipment import equipment_of, references_of
-from cameo.conditioning import add_lora, dump_lora
 from cameo.errors import UsageError
-from cameo.generation import open_backbone
 from cameo.marks import read
 from cameo.references import References
 from cameo.studio import Studio
-
-
-@pytest.fixture
-def bare_model(tiny_model: Path, tmp_path: Path) -> Path:
-    """A checkpoint without an adapter, as the large ones are published."""
-    shutil.copytree(tiny_model, tmp_path / "bare", ignore=shutil.ignore_patterns("adapter"))
-    return tmp_path / "bare"
-
-
-@pytest.fixture
-def lora(tiny_model: Path, tmp_path: Path) -> Path:
-    transformer = open_backbone(str(tiny_model)).pipeline.transformer
-    for weight in add_lora(transformer, 2):
-        torch.nn.init.normal_(weight, std=0.3)
-    (tmp_path / "lora.safetensors").write_bytes(dump_lora(transformer))
-    return tmp_path / "lora.safetensors"
 
 
 def test_words_to_what_is_meant() -> None:

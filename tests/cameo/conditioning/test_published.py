@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch.nn.functional import gelu, layer_norm, linear
 
 from cameo.conditioning import AdapterMismatch, AdapterUnreadable, IdentityAdapter, load_adapter
+from cameo.conditioning.encoder import Embedder
 from cameo.conditioning.proof import prove, somebody
-from cameo.conditioning.published import PublishedEmbedder, begin_from, read_resampler
+from cameo.conditioning.published import PublishedResampler, begin_from, read_resampler
 from tests.cameo.tiny import make_adapter, open_values
 
 READS, WIDE, HEADS, QUERIES, GIVES, TOKEN = 24, 48, 2, 3, 40, 16
@@ -100,13 +101,14 @@ def written(tmp_path: Path, held: dict[str, torch.Tensor], prefix: str = "image_
 @pytest.mark.parametrize(("made", "computed"), LAYOUTS)
 def test_it_says_what_the_published_one_says(tmp_path, made, computed, prefix, length):
     shape, weights = read_resampler(written(tmp_path, made(), prefix))
-    embedder = PublishedEmbedder(READS, TOKEN, shape)
-    begin_from(embedder, weights, length)
+    resampler = PublishedResampler(READS, TOKEN, shape)
+    begin_from(resampler, weights, length)
+    embedder = Embedder(resampler, resampler.tokens, TOKEN)
     views = torch.nn.functional.normalize(noise(2, 5, READS), dim=-1)
     present = torch.tensor([[True] * 5, [False] + [True] * 4])
     with torch.no_grad():
         tokens, mask = embedder(views, present)
-        expected = embedder.to_token(computed(made(), (views * length).flatten(0, 1))).unflatten(0, (2, 5))
+        expected = resampler.to_token(computed(made(), (views * length).flatten(0, 1))).unflatten(0, (2, 5))
     assert embedder.tokens == QUERIES and tokens.shape == (2, 5 * QUERIES, TOKEN) and mask.all()
     assert torch.allclose(tokens[0].unflatten(0, (5, QUERIES)), expected[0], atol=1e-5)
     assert torch.equal(tokens[1, :QUERIES], embedder.absent), "learned tokens where nobody is known"
@@ -116,7 +118,7 @@ def test_it_says_what_the_published_one_says(tmp_path, made, computed, prefix, l
 def test_an_adapter_begins_with_it_is_proven_and_comes_back(tmp_path, made):
     shape, weights = read_resampler(written(tmp_path, made()))
     adapter = open_values(make_adapter(face_dim=READS, face_resampler=shape))
-    begin_from(adapter.face, weights)
+    begin_from(adapter.face.net, weights)
     prove(adapter)
     adapter.save_pretrained(tmp_path / "adapter")
     back = load_adapter(tmp_path / "adapter")

@@ -83,7 +83,7 @@ def scene(backbone: Backbone) -> np.ndarray:
 
 def test_it_is_learned_loads_moves_the_scene_and_leaves_the_generator_alone(backbone):
     before, shares = scene(backbone), []
-    weights = personalize(backbone, make_identity(), minutes=0.05, rank=4, batch=2, on_step=shares.append)
+    weights = personalize(backbone, make_identity(), minutes=0.15, rank=4, batch=2, on_step=shares.append)
     assert np.array_equal(scene(backbone), before)
     parts = (backbone.adapter, backbone.pipeline.transformer, backbone.pipeline.text_encoder)
     assert all(weight.grad is None for part in parts for weight in part.parameters())
@@ -108,7 +108,7 @@ def test_what_is_stopped_leaves_nothing(backbone):
 def test_who_never_spoke_is_learned_by_sight(backbone):
     identity = make_identity()
     silent = {space: one for space, one in identity.embeddings.items() if one.modality != "voice"}
-    assert personalize(backbone, replace(identity, embeddings=silent, speech=None), minutes=0.05, batch=2)
+    assert personalize(backbone, replace(identity, embeddings=silent, speech=None), minutes=0.1, batch=2)
 
 
 def test_too_little_time_to_begin_is_said(backbone):

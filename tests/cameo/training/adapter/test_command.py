@@ -106,11 +106,11 @@ def test_faces_may_begin_from_a_published_resampler(tmp_path, data, generator, c
     words += ["--face-resampler", str(published), "--face-length", "5", "--held-out", "0"]
     assert main([*words, *WORDS, "--steps", "1"]) == 0
     adapter = load_adapter(tmp_path / "out")
-    assert adapter.config.face_resampler["image_embed_dim"] == 128 and adapter.face.length.item() == pytest.approx(
+    assert adapter.config.face_resampler["image_embed_dim"] == 128 and adapter.face.net.length.item() == pytest.approx(
         5, rel=0.01
     )
     _, begun = read_resampler(published)
-    came = adapter.face.resampler.state_dict()
+    came = adapter.face.net.published.state_dict()
     moved = {name: (came[name].float() - weight).abs().max().item() for name, weight in begun.items()}
     assert all(far < 0.02 for far in moved.values()) and any(moved.values()), "from there, and on"
     digest = sha256(published.read_bytes()).hexdigest()
