@@ -1,18 +1,21 @@
-"""Stage 2b: the video decoder alone, with the encoder frozen, against a discriminator.
+"""Stage 2b: the video decoder alone, with the encoder frozen: clips above all, and in them the faces.
 
     python -m cameo.training.decoder --max-minutes 40
 
 The encoder, and with it every latent there is, stays as it was; so this stage may run while the transformer learns. A
-patch discriminator (Isola et al., 2017; hinge loss) asks for the detail that an average leaves out.
+patch discriminator (Isola et al., 2017; hinge loss) asks for the detail that an average leaves out, a recogniser
+(``recognition``) for what tells one face from another.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLLTX2Video
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -20,11 +23,19 @@ from torch.nn.utils.parametrizations import spectral_norm
 from cameo.training.parts import autoencoders
 from cameo.training.pictures import Pictures
 from cameo.training.run import Ema, Stage
-from cameo.training.shards import training_people
-from cameo.training.video_vae import draw, fold_time, picture_options, psnr, reconstruction_loss, sample
+from cameo.training.shards import Shards, training_people
+from cameo.training.transform import has_transform
+from cameo.training.video_vae import draw, exact_enough, fold_time, picture_options, psnr, reconstruction_loss, sample
 
 _NOISE = 0.05
-_WARM_UP = 600
+_WARM_UP, _UNJUDGED = 200, 300
+_JUDGE_RATE = 2e-4
+_SMALLEST, _FITTED = 5e-3, 0.1
+_FACES = 4
+"""To be recognised, a step."""
+_TRIED = 8
+_SAVED_EVERY = 5.0
+"""Minutes."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -44,47 +55,103 @@ class PatchDiscriminator(nn.Module):
 
 def main() -> None:
     stage = Stage.parse("decoder", __doc__, _options)
-    vae = autoencoders(stage.options.runs).vae.to(stage.device)
+    options = stage.options
+    vae = autoencoders(options.runs).vae.to(stage.device)
     fold_time(vae)
     vae.decoder.train().requires_grad_(True)
     judge = PatchDiscriminator().to(stage.device)
-    drawing = torch.optim.AdamW(vae.decoder.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
-    judging = torch.optim.AdamW(judge.parameters(), lr=stage.options.lr, betas=(0.5, 0.99))
+    drawing = torch.optim.AdamW(_groups(vae, options.lr), betas=(0.9, 0.99), weight_decay=1e-4)
+    judging = torch.optim.AdamW(judge.parameters(), betas=(0.5, 0.99))
     ema = Ema(vae.decoder, 0.998)
     parts = {"decoder": vae.decoder, "judge": judge}
     stage.resume(parts, [drawing], ema)
-    rng = np.random.default_rng([stage.options.seed, stage.step, 2])
+    begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([options.seed, stage.step, 2])
     shards = training_people(stage.folder("people"))
-    pictures = Pictures.load(shards, stage.device)
-    running = 0.0
+    pictures, how_unlike = Pictures.load(shards, stage.device), _recogniser(stage)
+    running: dict[str, float] = {}
     for progress in stage.steps():
-        frames, weight = draw(pictures, stage, rng)
-        for optimiser, rate in ((drawing, 1.0), (judging, 2.0)):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * stage.options.lr * min(1.0, (stage.step + 1) / 200) * (1.02 - progress) ** 0.6
-        with stage.mixed():
-            with torch.no_grad():
-                latents = vae.encode(frames).latent_dist.mode()
-            drawn = vae.decode(latents + _NOISE * latents.std() * torch.randn_like(latents)).sample
+        course = min(1.0, (stage.step - begun + 1) / _WARM_UP) * (1.02 - progress) ** 0.6
+        for group in drawing.param_groups:
+            group["lr"] = group["rate"] * course
+        for group in judging.param_groups:
+            group["lr"] = _JUDGE_RATE * course
+        seen = draw(pictures, stage, rng)
+        with exact_enough(stage, vae), torch.no_grad():
+            latents = vae.encode(seen.frames).latent_dist.mode()
+        latents = latents + _NOISE * latents.std() * torch.randn_like(latents)
+        with exact_enough(stage, vae):
+            drawn = vae.decode(latents).sample
         drawn = drawn.float()
-        loss = reconstruction_loss(drawn, frames, weight)
-        running += (loss.item() - running) * (0.02 if stage.step % 500 else 1.0)
-        if stage.step > _WARM_UP:
+        loss = reconstruction_loss(drawn, seen.frames, seen.weight)
+        kind = "clips" if drawn.shape[2] > 1 else "stills"
+        running[kind] = running.get(kind, loss.item()) * 0.97 + loss.item() * 0.03
+        if how_unlike is not None and (unlike := how_unlike(drawn, seen, _FACES, rng)) is not None:
+            loss = loss + options.recognition * unlike
+        if stage.step - begun > _UNJUDGED:
             with stage.mixed():
-                loss = loss - stage.options.adversarial * judge(_stills(drawn)).float().mean()
+                loss = loss - options.adversarial * judge(_stills(drawn)).float().mean()
         drawing.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
         drawing.step()
         ema.update(vae.decoder)
-        _learn_to_judge(stage, judge, judging, frames, drawn.detach())
+        _learn_to_judge(stage, judge, judging, seen.frames, drawn.detach())
         if stage.step % 100 == 99:
-            stage.log(loss=running, psnr=psnr(drawn, frames))
-        if stage.step % 1000 == 999:
-            stage.save(parts, [drawing], ema)
-            sample(stage, vae, ema.averaged(vae.decoder), shards)
+            stage.log(**running)
+        if stage.minutes() - saved > _SAVED_EVERY:
+            saved = stage.minutes()
+            _keep(stage, vae, parts, drawing, ema, shards, pictures, how_unlike)
+    _keep(stage, vae, parts, drawing, ema, shards, pictures, how_unlike)
+
+
+def _keep(
+    stage: Stage,
+    vae: AutoencoderKLLTX2Video,
+    parts: dict[str, nn.Module],
+    drawing: torch.optim.Optimizer,
+    ema: Ema,
+    shards: Shards,
+    pictures: Pictures,
+    how_unlike: Callable[..., Tensor | None] | None,
+) -> None:
+    """Save, and say how the averaged weights do on windows that are always the same."""
     stage.save(parts, [drawing], ema)
     sample(stage, vae, ema.averaged(vae.decoder), shards)
+    with ema.averaged(vae.decoder), torch.no_grad():
+        seen = pictures.moving(_TRIED, stage.options.edge, np.random.default_rng(0))
+        drawn = vae.decode(vae.encode(seen.frames).latent_dist.mode()).sample
+        figures = {"averaged_db": psnr(drawn, seen.frames)}
+        if how_unlike is not None:
+            unlike = how_unlike(drawn, seen, 4 * _FACES, np.random.default_rng(0))
+            figures |= {} if unlike is None else {"averaged_recognition": unlike.item()}
+    stage.log(**figures)
+
+
+def _groups(vae: AutoencoderKLLTX2Video, rate: float) -> list[dict[str, object]]:
+    """The decoder's weights, each with a learning rate by its size: sizes differ by a hundred where it began as a
+    fitted transform, and steps of one size undo the fit within some hundred. What was fitted moves least."""
+    fitted = has_transform(vae)
+    return [
+        {
+            "params": [weight],
+            "rate": rate
+            * max(_SMALLEST, float(weight.detach().square().mean().sqrt()))
+            * (_FITTED if fitted and "resnets" not in name else 1.0),
+        }
+        for name, weight in vae.decoder.named_parameters()
+    ]
+
+
+def _recogniser(stage: Stage) -> Callable[..., Tensor | None] | None:
+    """See ``recognition.how_unlike``; None where it is not wanted, or cannot be had."""
+    if not stage.options.recognition:
+        return None
+    try:
+        from cameo.training.recognition import how_unlike
+    except ImportError as error:
+        stage.say(f"faces are learned without a recogniser: {error.name} is not installed")
+        return None
+    return how_unlike
 
 
 def _learn_to_judge(
@@ -105,7 +172,9 @@ def _stills(frames: Tensor) -> Tensor:
 
 def _options(parser: argparse.ArgumentParser) -> None:
     picture_options(parser)
-    parser.add_argument("--lr", type=float, default=4e-4)
+    parser.set_defaults(clips=0.8, edge=96, batch=12)
+    parser.add_argument("--lr", type=float, default=3e-3, help="as a share of the size of each weight")
+    parser.add_argument("--recognition", type=float, default=0.1, help="weight of how a recogniser sees the faces")
     parser.add_argument("--adversarial", type=float, default=0.05, help="weight of the discriminator's opinion")
 
 

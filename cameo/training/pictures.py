@@ -14,13 +14,28 @@ from torch.nn import functional
 
 from cameo.training.shards import Shards
 
-__all__ = ["Pictures", "face_weight"]
+__all__ = ["CLIP", "Pictures", "Windows", "face_weight"]
 
 CLIP = 9
 """Frames of a clip to learn from."""
 
 _REFERENCES = 0.3
 _FACES = 0.75
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What is cut out of pictures.
+
+    Attributes:
+        frames: (B, 3, T, edge, edge) in [-1, 1].
+        points: of the face, pixels of the window, (B, T, 5, 2).
+        weight: how much each pixel matters, (B, 1, T, edge, edge).
+    """
+
+    frames: Tensor
+    points: Tensor
+    weight: Tensor
 
 
 @dataclass(frozen=True)
@@ -42,21 +57,21 @@ class Pictures:
     @classmethod
     def load(cls, shards: Shards, device: torch.device | str = "cpu") -> Pictures:
         everyone = range(len(shards))
-        truths = [[c["cast"][0]["landmarks"] for c in shards.truths(i)["clips"]] for i in everyone]
+        truths = [[clip["cast"][0]["landmarks"] for clip in shards.truths(i)["clips"]] for i in everyone]
+
+        def all_of(name: str) -> Tensor:
+            return torch.from_numpy(np.stack([shards.tensor(i, name) for i in everyone])).to(device)
+
         return cls(
-            torch.from_numpy(np.stack([shards.tensor(i, "frames") for i in everyone])).to(device),
-            torch.from_numpy(np.array(truths, np.float32)).to(device),
-            torch.from_numpy(np.stack([shards.tensor(i, "reference_frames") for i in everyone])).to(device),
-            torch.from_numpy(np.stack([shards.tensor(i, "reference_landmarks") for i in everyone])).to(device),
+            clips=all_of("frames"),
+            clip_points=torch.from_numpy(np.array(truths, np.float32)).to(device),
+            references=all_of("reference_frames"),
+            reference_points=all_of("reference_landmarks"),
         )
 
-    def stills(self, count: int, edge: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Single frames of clips, or of references, whose crops go through the encoder too.
-
-        Returns:
-            (count, 3, 1, edge, edge) in [-1, 1], most of them cut about the face where they are cut, and the loss
-            weight (count, 1, 1, edge, edge).
-        """
+    def stills(self, count: int, edge: int, rng: np.random.Generator) -> Windows:
+        """Single frames of clips, or of references, whose crops go through the encoder too; most of them cut about the
+        face, where they are cut."""
         people = rng.integers(len(self.clips), size=count)
         if rng.uniform() < _REFERENCES:
             which = rng.integers(self.references.shape[1], size=count)
@@ -67,8 +82,8 @@ class Pictures:
             frames, points = self.clips[people, which, when].float(), self.clip_points[people, which, when]
         return _cut(frames[:, None], points[:, None], edge, rng)
 
-    def moving(self, count: int, edge: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Clips: (count, 3, CLIP, edge, edge) and weight (count, 1, CLIP, edge, edge)."""
+    def moving(self, count: int, edge: int, rng: np.random.Generator) -> Windows:
+        """Clips of CLIP frames, likewise."""
         people, which = rng.integers(len(self.clips), size=count), rng.integers(self.clips.shape[1], size=count)
         when = rng.integers(self.clips.shape[2] - CLIP + 1, size=count)[:, None] + np.arange(CLIP)
         frames = self.clips[people[:, None], which[:, None], when].float()
@@ -85,7 +100,7 @@ def face_weight(points: Tensor, height: int, width: int) -> Tensor:
     return 1 + 4 * torch.exp(-((far / spread[..., None, None] ** 2) ** 2))
 
 
-def _cut(frames: Tensor, points: Tensor, edge: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _cut(frames: Tensor, points: Tensor, edge: int, rng: np.random.Generator) -> Windows:
     """Windows of (B, T, H, W, 3), 0 to 255, the same through a clip; half of them mirrored."""
     count, _, height, width, _ = frames.shape
     middle = points.mean((1, 2)).cpu().numpy()
@@ -105,8 +120,14 @@ def _cut(frames: Tensor, points: Tensor, edge: int, rng: np.random.Generator) ->
     shift = torch.as_tensor(np.stack([left, top], -1), dtype=points.dtype, device=points.device)
     moved = points - shift[:, None, None]
     flips = torch.as_tensor(mirrored, device=points.device)[:, None, None]
-    moved = torch.stack([torch.where(flips, edge - 1 - moved[..., 0], moved[..., 0]), moved[..., 1]], -1)
-    return pictures.movedim(-1, 1) / 127.5 - 1, face_weight(moved, edge, edge)[:, None]
+    moved = torch.where(flips[..., None], _mirrored(moved, edge), moved)
+    return Windows(pictures.movedim(-1, 1) / 127.5 - 1, moved, face_weight(moved, edge, edge)[:, None])
+
+
+def _mirrored(points: Tensor, width: int) -> Tensor:
+    """Landmarks (..., 5, 2) in the mirror: what was left is right, and is named so."""
+    flipped = torch.stack([width - 1 - points[..., 0], points[..., 1]], -1)
+    return flipped[..., [1, 0, 2, 4, 3], :]
 
 
 def _closer(frames: Tensor, points: Tensor, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ zero: dlib's ``add_prev``.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Final
 
@@ -62,18 +63,41 @@ class DlibNet:
         """Chips: RGB uint8, shape (N, 150, 150, 3). Returns (N, 128)."""
         rows = [np.zeros((0, 128), np.float32)]
         with torch.inference_mode():
-            rows += [self._forward(torch.from_numpy(part)).numpy() for part in _parts(chips)]
+            parts = (torch.from_numpy(part).permute(0, 3, 1, 2) for part in _parts(chips))
+            rows += [self.see(part.float())[1].numpy() for part in parts]
         return np.concatenate(rows)
 
-    def _forward(self, chips: Tensor) -> Tensor:
-        x = ((chips.float() - torch.tensor(_MEAN)) / 256.0).permute(0, 3, 1, 2)
+    def on(self, device: torch.device) -> DlibNet:
+        """The same network on another device."""
+        moved = copy(self)
+        moved._first = _moved(self._first, device)
+        moved._blocks = [(halving, _moved(a, device), _moved(b, device)) for halving, a, b in self._blocks]
+        moved._last = self._last.to(device)
+        return moved
+
+    def see(self, faces: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The same with gradient, and what is seen on the way.
+
+        Args:
+            faces: RGB, 0 to 255, (N, 3, 150, 150).
+
+        Returns:
+            The maps before each of the five kinds of blocks, (N, 32, 36, 36) first, and the vectors, (N, 128).
+        """
+        x = (faces - faces.new_tensor(_MEAN).view(1, 3, 1, 1)) / 256.0
         x = F.max_pool2d(F.conv2d(x, *self._first, stride=2).relu_(), 3, 2)
+        maps = [x]
         for halving, first, second in self._blocks:
+            if halving:
+                maps.append(x)
             y = F.conv2d(x, *first, stride=2 if halving else 1, padding=0 if halving else 1).relu_()
             y = F.conv2d(y, *second, padding=1)
             x = _sum(y, F.avg_pool2d(x, 2) if halving else x).relu_()
-        vectors: Tensor = x.mean((2, 3)) @ self._last
-        return vectors
+        return maps, x.mean((2, 3)) @ self._last
+
+
+def _moved(layer: _Layer, device: torch.device) -> _Layer:
+    return layer[0].to(device), layer[1].to(device)
 
 
 def _parts(chips: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

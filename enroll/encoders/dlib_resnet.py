@@ -38,13 +38,17 @@ _CARD = Card(
 
 
 class DlibResNet:
-    """128 numbers for each look, of no fixed length."""
+    """128 numbers for each look, of no fixed length.
+
+    Attributes:
+        network: which gives them, of chips.
+    """
 
     card = _CARD
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._resnet = DlibNet(folder / _RESNET)
+            self.network = DlibNet(folder / _RESNET)
             self._landmarks = dlib.shape_predictor(str(folder / _LANDMARKS))
         except (RuntimeError, ValueError, OSError) as error:
             raise damaged(self.card.space, folder, error) from error
@@ -52,7 +56,7 @@ class DlibResNet:
     def encode(self, samples: Sequence[Look]) -> NDArray[np.float32]:
         if not samples:
             return np.zeros((0, self.card.dim), np.float32)
-        return self._resnet(np.stack([self.chip(look) for look in samples]))
+        return self.network(np.stack([self.chip(look) for look in samples]))
 
     def chip(self, look: Look) -> NDArray[np.uint8]:
         """The aligned face dlib was trained on: RGB uint8, shape (150, 150, 3)."""

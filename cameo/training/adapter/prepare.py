@@ -16,15 +16,17 @@ from cameo.conditioning.features import AdapterSpec, encode_speech, features_fro
 from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge
 from cameo.training.adapter.consents import Admitted, is_held_out
+from cameo.training.adapter.faces import describe
 from cameo.training.adapter.scenes import MARGIN, Scene, scenes_of
 from cameo.training.adapter.sealed import Entries
 from cameo.training.adapter.settings import Settings
 from enroll import enroll
 from enroll.clip import SAMPLE_RATE, Clip
 from enroll.consent import ConsentRecord
-from enroll.errors import KitError
+from enroll.errors import KitError, NoFace
 from enroll.findings import Findings
 from enroll.identity import Identity
+from enroll.looks import Look
 
 __all__ = ["CAPTION", "Preparer", "audio_length", "entry_name", "prepare"]
 
@@ -88,17 +90,20 @@ class Preparer:
         Returns:
             ``video/N`` (C, F, h, w) and ``audio/N`` (T, D), float16, normalised, of scene N; ``heard``, whether the
             sound is the person's voice; ``features/…``, see ``IdentityFeatures``; ``prompt/…``, what the transformer
-            reads of the caption; ``judged`` (D,), what the judge sees in the clip, of those who are held out.
+            reads of the caption; ``face`` (128,), see ``faces.describe``; ``judged`` (D,), what the judge sees in the
+            clip, of those who are held out.
 
         Raises:
             BadInput: the clip cannot serve: nobody in it, several people, too short, damaged. See ``enroll``.
         """
-        identity, centre = self._learn(path, clip.consent)
+        identity, looks = self._learn(path, clip.consent)
+        x, y = np.median([look.centre for look in looks], axis=0)
         tensors = self._features(identity) | self._prompt(clip.found.caption or CAPTION)
+        tensors["face"] = torch.from_numpy(describe(looks))
         heard = bool(identity.of("voice"))
         tensors["heard"] = torch.tensor(heard)
         judged: list[np.ndarray] = []
-        for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, centre)):
+        for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, (float(x), float(y)))):
             tensors[f"video/{number}"] = self._video(scene).half()
             tensors[f"audio/{number}"] = self._audio(scene if heard else Scene(scene.pictures, None)).half()
             judged.append(spread_frames(scene.pictures))
@@ -106,8 +111,8 @@ class Preparer:
             tensors["judged"] = torch.from_numpy(self.judge.person(faces_in(np.concatenate(judged))))
         return tensors
 
-    def _learn(self, path: object, consent: ConsentRecord) -> tuple[Identity, tuple[float, float]]:
-        """The person of a clip, and where in the picture their face is."""
+    def _learn(self, path: object, consent: ConsentRecord) -> tuple[Identity, Sequence[Look]]:
+        """The person of a clip, and where their face was seen."""
         seen: list[Findings] = []
         settings = self.settings
         identity = enroll(
@@ -119,9 +124,9 @@ class Preparer:
             onlooker=seen.append,
         )
         person = seen[0].subject
-        centres = [look.centre for look in person.looks] if person is not None else [(0.5, 0.5)]
-        x, y = np.median(centres, axis=0)
-        return identity, (float(x), float(y))
+        if person is None or not person.looks:
+            raise NoFace("nobody's face is in it")
+        return identity, person.looks
 
     def _features(self, identity: Identity) -> dict[str, Tensor]:
         features = features_from_identity(identity, self.pipeline, self.spec)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
+from numpy.typing import NDArray
 
 from cameo.conditioning import IdentityAdapter
 from cameo.errors import InputRefused, PermissionDenied
@@ -20,6 +23,7 @@ from cameo.training.adapter.board import Board
 from cameo.training.adapter.clips import Found, find_clips
 from cameo.training.adapter.consents import Admitted, admit, is_held_out
 from cameo.training.adapter.examples import Clip, Examples
+from cameo.training.adapter.faces import of_one_face
 from cameo.training.adapter.generator import Generator, new_adapter
 from cameo.training.adapter.learn import Training
 from cameo.training.adapter.learner import Learner
@@ -211,6 +215,7 @@ def _parted(
     kept: dict[str, Admitted], entries: Entries, settings: Settings, say: Callable[[str], None]
 ) -> tuple[list[Clip], list[Clip]]:
     """Clips to learn from, and those of people who are held out."""
+    kept = _of_one_face(kept, entries, say)
     clips = [
         Clip(one.person, one.consent.consent_id, partial(entries.get, name, one.consent.consent_id))
         for name, one in sorted(kept.items())
@@ -235,6 +240,18 @@ def _parted(
         say("nobody is heard in these clips: voices will not be learned")
     say(f"{len({clip.person for clip in learned_from})} people, {len(learned_from)} clips")
     return learned_from, judged_by
+
+
+def _of_one_face(kept: dict[str, Admitted], entries: Entries, say: Callable[[str], None]) -> dict[str, Admitted]:
+    """Without the clips that show somebody else than the other clips of that person, each told."""
+    of: dict[str, dict[str, NDArray[np.float32]]] = defaultdict(dict)
+    for name, one in kept.items():
+        of[one.person][name] = entries.get(name, one.consent.consent_id)["face"].numpy()
+    agreeing = {name for faces in of.values() for name in of_one_face(faces)}
+    for name, one in sorted(kept.items(), key=lambda item: item[1].found.name):
+        if name not in agreeing:
+            say(f"{one.found.name}: not the face of most clips of @{one.consent.handle}; left out")
+    return {name: one for name, one in kept.items() if name in agreeing}
 
 
 def _admit(found: Sequence[Found], asked: Asked, vault: Vault, now: datetime) -> tuple[list[Admitted], list[str]]:

@@ -16,6 +16,7 @@ from enroll.files import write_atomically
 __all__ = ["Settings", "settle"]
 
 _FILE = "run.json"
+_ENTRY_FORMAT = 2
 _WIDTH = Annotated[int, Field(gt=0, le=8192)]
 
 
@@ -100,7 +101,7 @@ class Settings(BaseModel):
         names = ("model", "base", "version", "height", "width", "frames", "fps", "windows", "trust_voice")
         spaces = ("face_space", "body_space", "voice_space")
         chosen = self.model_dump(include={*names, *spaces})
-        return sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+        return sha256(json.dumps(chosen | {"format": _ENTRY_FORMAT}, sort_keys=True).encode()).hexdigest()
 
 
 def settle(settings: Settings, run: Path) -> None:

@@ -54,7 +54,9 @@ def faces_are_where_the_weight_is(frames: torch.Tensor, weight: torch.Tensor) ->
 @pytest.mark.parametrize("edge", [64, 128])
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_stills(pictures: Pictures, edge: int, seed: int):
-    frames, weight = pictures.stills(24, edge, np.random.default_rng(seed))
+    seen = pictures.stills(24, edge, np.random.default_rng(seed))
+    frames, weight = seen.frames, seen.weight
+    assert seen.points.shape == (24, 1, 5, 2)
     assert frames.shape == (24, 3, 1, edge, edge)
     assert weight.shape == (24, 1, 1, edge, edge)
     assert frames.min() >= -1
@@ -63,15 +65,29 @@ def test_stills(pictures: Pictures, edge: int, seed: int):
 
 
 def test_clips_hold_frames_that_follow_each_other(pictures: Pictures):
-    frames, weight = pictures.moving(16, 64, np.random.default_rng(0))
+    seen = pictures.moving(16, 64, np.random.default_rng(0))
+    frames, weight = seen.frames, seen.weight
     assert frames.shape == (16, 3, CLIP, 64, 64)
     assert weight.shape == (16, 1, CLIP, 64, 64)
     blue = ((frames[:, 2] + 1) * 127.5).flatten(2).amin(-1)
     assert torch.allclose(blue.diff(dim=1), torch.full((16, CLIP - 1), 4.0), atol=1e-3)
 
 
+def test_landmarks_move_with_the_window_and_are_named_by_the_side_they_are_on(pictures: Pictures):
+    seen = pictures.moving(24, 96, np.random.default_rng(3))
+    eyes, mouth = seen.points[..., :2, :], seen.points[..., 3:, :]
+    assert bool((eyes[..., 0, 0] < eyes[..., 1, 0]).all() and (mouth[..., 0, 0] < mouth[..., 1, 0]).all())
+    whole = 0
+    for picture, points in zip(seen.frames.transpose(1, 2).flatten(0, 1), seen.points.flatten(0, 1), strict=True):
+        ys, xs = torch.nonzero(picture[0] > 0, as_tuple=True)
+        if len(xs) == 13 * 13:
+            whole += 1
+            assert (xs.float().mean() - points[2, 0]).abs() < 0.51 and (ys.float().mean() - points[2, 1]).abs() < 0.51
+    assert whole > 20
+
+
 def test_the_same_draw_twice(pictures: Pictures):
-    first, again = (pictures.stills(4, 64, np.random.default_rng(5))[0] for _ in range(2))
+    first, again = (pictures.stills(4, 64, np.random.default_rng(5)).frames for _ in range(2))
     assert torch.equal(first, again)
 
 

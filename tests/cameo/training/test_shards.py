@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,11 @@ import pytest
 import torch
 
 from cameo.synth.clips import make_clip
+from cameo.training import decoder
 from cameo.training.flow import Dataset
 from cameo.training.identities import BODY, DIMS, FACE, VOICE, _identify_shard
 from cameo.training.latents import _encode_shard
+from cameo.training.parts import autoencoders
 from cameo.training.people import CLIPS, TOGETHER, make_shard
 from cameo.training.shards import HELD_OUT, Shards
 from tests.cameo.training.test_shipped import SMALL
@@ -33,7 +37,9 @@ def test_a_shard_holds_the_person_alone_with_the_next_and_on_another_occasion(tm
     assert np.abs(shards.tensor(0, "together_sound")[0] / 32767 - heard).max() < 1e-4
 
 
-def test_what_the_stages_write_is_what_the_base_learns_from(tmp_path: Path):
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Two people who are neighbours, up to their latents."""
     (tmp_path / "nano.json").write_text(SMALL.model_dump_json())
     rng = np.random.default_rng(0)
     for seed in (5, 6):
@@ -47,7 +53,12 @@ def test_what_the_stages_write_is_what_the_base_learns_from(tmp_path: Path):
         make_shard(seed, paths["people"])
         _identify_shard(seed, paths["people"], paths["identities"], known)
         _encode_shard(seed, paths["people"], paths["identities"], paths["latents"], tmp_path, "cpu")
-    data = Dataset(tmp_path / "latents", HELD_OUT)
+    return tmp_path
+
+
+def test_what_the_stages_write_is_what_the_base_learns_from(runs: Path):
+    rng = np.random.default_rng(0)
+    data = Dataset(runs / "latents", HELD_OUT)
     batch, couples = data.batch(4, rng), data.couples(4, rng)
     assert batch.video.shape == couples.video.shape == (4, SMALL.latent_channels, *SMALL.video_grid(25))
     assert couples.partners is not None and torch.equal(couples.people.face[0], data.people.face[0])
@@ -55,3 +66,14 @@ def test_what_the_stages_write_is_what_the_base_learns_from(tmp_path: Path):
     # Both faces weigh as much: one in either half.
     left, right = couples.weight[..., : couples.weight.shape[-1] // 2], couples.weight.flip(-1)
     assert left.amax() > 4 and right[..., : left.shape[-1]].amax() > 4
+
+
+def test_the_decoder_learns_and_the_latents_stay(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    command = ["decoder", "--runs", str(runs), "--device", "cpu", "--threads", "1", "--edge", "64", "--batch", "6"]
+    monkeypatch.setattr(sys, "argv", [*command, "--max-minutes", "0.05"])
+    before = autoencoders(runs).vae.state_dict()
+    decoder.main()
+    after = autoencoders(runs).vae.state_dict()
+    changed = {name.split(".")[0] for name, weight in after.items() if not torch.equal(weight, before[name])}
+    assert changed == {"decoder"}
+    assert "averaged_db" in json.loads((runs / "decoder" / "log.jsonl").read_text().splitlines()[-1])

@@ -18,10 +18,13 @@ from cameo.conditioning import load_adapter, load_lora
 from cameo.conditioning.proof import somebody
 from cameo.conditioning.published import read_resampler
 from cameo.pipeline import CameoLTX2Pipeline
+from cameo.synth.clips import make_clip
 from cameo.training.adapter.__main__ import main
 from enroll.signature import thumbprint
 from tests.cameo.conditioning.test_published import face_id, written
 from tests.cameo.tiny import same
+from tests.cameo.training.adapter.conftest import FPS
+from tests.enroll.conftest import write_clip
 
 # With this operator's people, a share of 0.5 holds one of Bo and Cy out, and not Ada.
 OPERATOR = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(bytes([8] * 32)))
@@ -148,6 +151,18 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(tmp_path, 
         got, line = refused(capsys, *words)
         assert got == status and line.startswith("error: ") and reason in line, line
         assert not out.exists()
+
+
+def test_a_clip_that_shows_somebody_else_is_left_out(tmp_path, data, generator, capsys):
+    # Made-up people are alike; this one is not like Bo, whose seed is 21.
+    made = make_clip(46, 0, seconds=1.5, size=128, fps=FPS)
+    write_clip(data / "bo-2.mp4", made.frames, made.sound, fps=FPS)
+    shutil.copy(data / "bo-0.consent.json", data / "bo-2.consent.json")
+    words = (data, "--model", generator, "--out", tmp_path / "out", "--trust", thumbprint(OPERATOR), "--held-out", "0")
+    assert main([*map(str, words), *WORDS, "--steps", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "bo-2.mp4: not the face of most clips of @bo; left out" in said
+    assert "3 people, 6 clips" in said
 
 
 def test_one_clip_of_a_person_is_not_enough_and_a_run_stays_what_it_is(tmp_path, data, generator, capsys):
