@@ -93,7 +93,7 @@ def open_backbone(
         model: see ``cameo.backbones.load``.
         equipment: an adapter instead of its own, and LoRAs beside its own.
         in_context: as the pipeline that reads references in context.
-        referred: people are told to it by references: then it may be without an adapter.
+        referred: people are told to it by references, or by a LoRA of theirs: then it may be without an adapter.
 
     Raises:
         WeightsMissing, BadInput, ModelTooLarge: see ``cameo.backbones.load``.
@@ -195,12 +195,12 @@ def film(
     def make() -> tuple[Any, float]:
         on_step(0, defaults.steps)
         with tuned(backbone, lora), torch.inference_mode():
-            known = list(people) if references else _features(backbone, people)
+            known = list(people) if references else _features(backbone, people, alone=lora is not None)
             conditioned_at = time.perf_counter()
             made = pipeline(
                 prompt=script.caption,
                 identities=known,
-                presences=staged,
+                presences=staged if known else None,
                 voice_reference=speaker,
                 preroll=references.preroll,
                 identity_guidance_scale=defaults.identity_guidance_scale,
@@ -282,8 +282,11 @@ def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:
     return tuple(word for word in dict.fromkeys(words) if word not in known)
 
 
-def _features(backbone: Backbone, people: Sequence[Identity]) -> list[IdentityFeatures]:
+def _features(backbone: Backbone, people: Sequence[Identity], *, alone: bool) -> list[IdentityFeatures]:
+    """What an adapter is told of people; nothing where there is none, and a LoRA draws the person ``alone``."""
     adapter = backbone.adapter
+    if adapter is None and alone:
+        return []
     if adapter is None:
         raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
     return [features_from_identity(person, backbone.pipeline, adapter.config) for person in people]

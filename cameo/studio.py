@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from joserfc.util import urlsafe_b64decode
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cameo.backbones import Backbone, Equipment
     from cameo.conditioning import Presence
     from cameo.marks import Authority, CastAssertion, Signer
+    from cameo.training.personal_clip import Sitting
     from enroll.evidence import Capture
     from enroll.findings import Findings
     from enroll.identity import Identity
@@ -64,6 +65,7 @@ KEEPING = "keeping the person"
 _LONGEST = 20.0
 """Seconds; LTX-2 makes no longer scene in one piece."""
 _STRONGEST = 4.0
+_MINUTES, _MINUTES_FROM_A_CLIP = 3.0, 20.0
 
 
 def default_home() -> Path:
@@ -516,7 +518,8 @@ class Studio:
             ]
             tell("opening the model", 0.0)
             began = time.perf_counter()
-            backbone = self._backbone(model, equipment, references)
+            lora = self._own_lora(leases, model)
+            backbone = self._backbone(model, equipment, references, alone=lora is not None)
             opened = time.perf_counter()
 
             def on_step(done: int, steps: int) -> None:
@@ -534,7 +537,7 @@ class Studio:
                 identity_scale=identity_scale,
                 on_step=on_step,
                 presences=presences,
-                lora=self._own_lora(leases, backbone),
+                lora=lora,
                 references=references,
             )
             self._require_still_allowed(leases, prompt)
@@ -597,45 +600,78 @@ class Studio:
         *,
         user: str = "owner",
         model: str = "nano",
-        minutes: float = 3.0,
+        minutes: float | None = None,
         rank: int = 16,
         seed: int = 0,
+        sitting: Sitting | None = None,
+        adapter: str | None = None,
         progress: Progress | None = None,
     ) -> PersonalizeResult:
-        """Learn one person's own LoRA for a generator, from what their enrollment kept. From then on it is used in
-        scenes of theirs alone. It lies under their key, and dies with it.
+        """Learn one person's own LoRA for a generator, from what their enrollment kept or from a clip of theirs. From
+        then on it is used in scenes of theirs alone. It lies under their key, and dies with it.
 
         Args:
             user: for whom; the person's consent and grants decide whether they may be personalized.
             model: see ``generate``.
-            minutes: how long to learn, 0.1 to 120.
+            minutes: how long to learn, 0.1 to 120; None for 3, and for 20 from a clip.
             rank: of the LoRA, 1 to 128.
             seed: of all that is drawn.
+            sitting: a clip, which must show the face that is enrolled; generators that draw more than 256 px need one.
+                None: from the crops and the speech that were kept.
+            adapter: with a clip, an adapter in place of the model's own.
 
         Raises:
             UnknownHandle, Revoked, Suspended, PermissionDenied, ConsentExpired: refused.
+            InputRefused: the clip shows somebody else, or the time was too short.
             AdapterMismatch: the generator cannot be taught in this way.
             WeightsMissing, ModelTooLarge: the generator cannot run here.
+            BadInput: the clip cannot serve.
         """
         tell = progress or (lambda doing, share: None)
-        _require_within("minutes", minutes, 0.1, 120.0)
+        long = minutes if minutes is not None else _MINUTES if sitting is None else _MINUTES_FROM_A_CLIP
+        _require_within("minutes", long, 0.1, 120.0)
         _require_within("rank", rank, 1, 128)
         _require_within("seed", seed, 0, 2**63 - 1)
+        if adapter is not None and sitting is None:
+            raise UsageError("an adapter is named, and no clip to learn from with it", hint="give one: --clip FILE")
         with self.vault.lease(bare(handle), user=user, purpose="personalize") as lease:
             tell("opening the model", 0.0)
-            backbone = self._backbone(model)
 
             def on_step(share: float) -> None:
                 self.vault.require_still(lease)
                 tell("learning", 0.05 + 0.9 * share)
 
-            from cameo.training.personal import personalize
+            how: dict[str, Any] = {"minutes": long, "rank": rank, "seed": seed, "on_step": on_step}
+            if sitting is None:
+                from cameo.training.personal import personalize
 
-            weights = personalize(backbone, lease.identity, minutes=minutes, rank=rank, seed=seed, on_step=on_step)
+                weights = personalize(self._backbone(model), lease.identity, **how)
+            else:
+                weights = self._from_clip(model, lease, sitting, adapter, how)
             tell("keeping it", 0.98)
-            self.vault.keep_tuning(lease, backbone.name, backbone.defaults.version, weights)
+            from cameo.backbones import version_of
+
+            self.vault.keep_tuning(lease, model, version_of(model), weights)
         tell("done", 1.0)
-        return PersonalizeResult(lease.handle, backbone.name, rank, minutes, len(weights))
+        return PersonalizeResult(lease.handle, model, rank, long, len(weights))
+
+    def _from_clip(self, model: str, lease: Lease, sitting: Sitting, adapter: str | None, how: dict[str, Any]) -> bytes:
+        from cameo.backbones.preflight import preflight
+        from cameo.training.adapter.generator import Generator
+        from cameo.training.personal_clip import personalize_from_clip
+
+        found = preflight(model)
+        self._backbones.clear()  # two would not fit
+        return personalize_from_clip(
+            Generator.find(model, found.dtype),
+            lease.identity,
+            sitting,
+            self.vault.consent(lease.handle),
+            trusted=self.vault.trusted,
+            adapter=adapter,
+            device=found.device,
+            **how,
+        )
 
     def check(self, path: str | os.PathLike[str], *, receipt: Receipt | None = None) -> CheckResult:
         """Whose likeness is in a file, under which consent, and how that consent stands now.
@@ -684,24 +720,30 @@ class Studio:
     def _cast(self, told: CastAssertion) -> tuple[SceneRole, ...]:
         return self.vault.scene_cast([person.consent_id for person in told.people])
 
-    def _own_lora(self, leases: Sequence[Lease], backbone: Backbone) -> bytes | None:
+    def _own_lora(self, leases: Sequence[Lease], model: str) -> bytes | None:
         """Of the one person in the scene: two would bleed into each other."""
-        if len(leases) != 1:
-            return None
-        return self.vault.tuning(leases[0], backbone.name, backbone.defaults.version)
+        from cameo.backbones import version_of
+
+        return self.vault.tuning(leases[0], model, version_of(model)) if len(leases) == 1 else None
 
     def _backbone(
-        self, model: str, equipment: Equipment | None = None, references: References | None = None
+        self,
+        model: str,
+        equipment: Equipment | None = None,
+        references: References | None = None,
+        *,
+        alone: bool = False,
     ) -> Backbone:
-        """The same one again, as long as it is asked for with the same things on it: two would not fit."""
+        """The same one again, as long as it is asked for with the same things on it: two would not fit. With ``alone``
+        a LoRA of the person is enough: it may be without an adapter."""
         from cameo.backbones import Equipment
         from cameo.generation import open_backbone
 
         wanted = (equipment or Equipment(), references is not None and references.in_context)
         held, backbone = self._backbones.pop(model, (None, None))
-        if backbone is None or held != wanted or (backbone.adapter is None and not references):
+        if backbone is None or held != wanted or (backbone.adapter is None and not (references or alone)):
             backbone = None  # before the other is loaded
-            backbone = open_backbone(model, wanted[0], in_context=wanted[1], referred=bool(references))
+            backbone = open_backbone(model, wanted[0], in_context=wanted[1], referred=bool(references) or alone)
         self._backbones[model] = (wanted, backbone)
         return backbone
 

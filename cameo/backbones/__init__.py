@@ -10,6 +10,7 @@ from cameo.backbones.checkpoint import (
     may_download,
     settle,
     spare,
+    version_of,
     weights_digest,
 )
 from cameo.backbones.defaults import Defaults
@@ -25,5 +26,6 @@ __all__ = [
     "may_download",
     "settle",
     "spare",
+    "version_of",
     "weights_digest",
 ]

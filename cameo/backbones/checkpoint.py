@@ -242,6 +242,17 @@ def _fitting(model: str, device: str | torch.device | None, dtype: torch.dtype |
     return found
 
 
+def version_of(model: str) -> str:
+    """Of a checkpoint's weights, as it says itself; empty where it does not, or is not here.
+
+    Raises:
+        BadInput: see ``folder_of`` and ``read_defaults``.
+    """
+    folder = folder_of(model)
+    defaults = None if folder is None else read_defaults(folder)
+    return "" if defaults is None else defaults.version
+
+
 def folder_of(model: str) -> Path | None:
     """Where the checkpoint lies on this machine; None when it does not.
 

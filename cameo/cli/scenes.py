@@ -88,14 +88,42 @@ def personalize(
     handle: Handle,
     user: User = "owner",
     model: Annotated[str, typer.Option("--model", help="nano, a checkpoint folder, or a hub id.")] = "nano",
-    minutes: Annotated[float, typer.Option("--minutes", min=0.1, max=120, help="How long to learn.")] = 3.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.1, max=120, help="How long to learn: 3 if left out, 20 from a clip."),
+    ] = None,
     rank: Annotated[int, typer.Option("--rank", min=1, max=128, help="Of the LoRA: how much it can hold.")] = 16,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed draws the same examples.")] = 0,
+    clip: Annotated[
+        Path | None,
+        typer.Option("--clip", metavar="FILE", help="Learn from this clip of theirs: for models of any size."),
+    ] = None,
+    caption: Annotated[
+        str, typer.Option("--caption", metavar="TEXT", help="What the clip shows, as a prompt would say.")
+    ] = "a person",
+    trust_voice: Annotated[
+        bool,
+        typer.Option("--trust-voice", help="The one voice of the clip is theirs, though the mouth does not show it."),
+    ] = False,
+    adapter: Adapter = None,
 ) -> Answer:
-    """Learn one person's own LoRA from their enrollment; their scenes use it, and it is revoked with them."""
+    """Learn one person's own LoRA from their enrollment or a clip; their scenes use it, and it is revoked with them."""
+    sitting = None
+    if clip is not None:
+        from cameo.training.personal_clip import Sitting
+
+        sitting = Sitting(clip, caption, trust_voice)
     with progress_bar("personalize") as progress:
         made = Studio().personalize(
-            handle, user=user, model=model, minutes=minutes, rank=rank, seed=seed, progress=progress
+            handle,
+            user=user,
+            model=model,
+            minutes=minutes,
+            rank=rank,
+            seed=seed,
+            sitting=sitting,
+            adapter=adapter,
+            progress=progress,
         )
     return Answer(
         made.as_json(),

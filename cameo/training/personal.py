@@ -1,4 +1,5 @@
-"""One person's LoRA on a generator, from what their enrollment kept (PEFT; Hu et al., 2021).
+"""One person's LoRA on a small generator, from what their enrollment kept (PEFT; Hu et al., 2021). For any generator,
+from a clip: ``personal_clip``.
 
 The base draws people as people are; what makes this one is learned on top. Head crops, laid where a close-up shows a
 head, and the speech are the examples. A crop that is to be drawn is never among those that are shown: that would teach
@@ -133,7 +134,7 @@ def personalize(
         raise AdapterMismatch(
             f"model {backbone.name!r} draws {backbone.defaults.width}×{backbone.defaults.height}, "
             f"the crops of an enrollment teach up to {LARGEST_PICTURE}",
-            hint="train a LoRA from the clip itself",
+            hint="give a clip of theirs: --clip FILE",
         )
     began = time.monotonic()
     rng = np.random.default_rng(seed)

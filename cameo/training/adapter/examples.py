@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from cameo.conditioning.types import IdentityFeatures
 
-__all__ = ["Batch", "Clip", "Examples", "known"]
+__all__ = ["Batch", "Clip", "Examples", "Scenes", "known"]
 
 _SHARES = {"face": 0.1, "body": 0.2, "voice": 0.1}
 """How often a modality alone is left out: adapters meet people of whom not everything is known."""
@@ -40,14 +41,13 @@ class Clip:
 
 
 @dataclass(frozen=True, repr=False)
-class Batch:
-    """Examples of one pass.
+class Scenes:
+    """Scenes of one pass, and how each is mixed with noise.
 
     Attributes:
         video: (B, C, F, h, w), normalised latents; ``audio`` (B, T, D), packed.
         heard: (B,) bool, whether the sound is the person's.
         picture_prompt: (B, L, P), ``sound_prompt`` (B, L, Q), ``prompt_mask`` (B, L): what the transformer reads.
-        people: features of each scene's person, from another clip.
         level: (B,) float, standard normal: how far on its way to noise each is, before the pipeline's shift.
         video_noise, audio_noise: as ``video`` and ``audio``.
     """
@@ -58,13 +58,23 @@ class Batch:
     picture_prompt: Tensor
     sound_prompt: Tensor
     prompt_mask: Tensor
-    people: IdentityFeatures
     level: Tensor
     video_noise: Tensor
     audio_noise: Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+    def to(self, device: torch.device) -> Self:
+        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+@dataclass(frozen=True, repr=False)
+class Batch(Scenes):
+    """Examples of one pass.
+
+    Attributes:
+        people: features of each scene's person, from another clip.
+    """
+
+    people: IdentityFeatures
 
 
 def known(entry: Entry) -> IdentityFeatures:

@@ -17,9 +17,9 @@ from diffusers.pipelines.ltx2.pipeline_ltx2 import calculate_shift
 from torch import Tensor, nn
 
 from cameo.conditioning import IdentityAdapter, add_lora, attach, conditioned
-from cameo.training.adapter.examples import Batch
+from cameo.training.adapter.examples import Batch, Scenes
 
-__all__ = ["Learner", "parted"]
+__all__ = ["Learner", "losses", "parted", "predictions"]
 
 _LORA = "identity"
 _PROJECTION = re.compile(r"transformer\.transformer_blocks\.(\d+)\.(audio_)?attn2\.processor\.projection\.")
@@ -37,6 +37,66 @@ def parted(learned: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
         else:
             lora[name.replace(f".{_LORA}.", ".")] = weight
     return adapter, lora
+
+
+def losses(
+    transformer: LTX2VideoTransformer3DModel, batch: Scenes, scheduler: Mapping[str, Any], fps: float
+) -> tuple[Tensor, Tensor]:
+    """How far a transformer is off, (B,) of the picture and (B,) of the sound, 0 where that is not the person's.
+
+    Args:
+        transformer: told already who is in the batch.
+        batch: on its device.
+        scheduler: the configuration of the pipeline's.
+        fps: pictures a second of the scenes.
+    """
+    drawn, voiced = predictions(transformer, batch, scheduler, fps)
+    video, noise = LTX2Pipeline._pack_latents(batch.video), LTX2Pipeline._pack_latents(batch.video_noise)
+    picture = (drawn - (noise - video)).square().mean((1, 2))
+    sound = (voiced - (batch.audio_noise - batch.audio)).square().mean((1, 2))
+    return picture, sound * batch.heard
+
+
+def predictions(
+    transformer: LTX2VideoTransformer3DModel, batch: Scenes, scheduler: Mapping[str, Any], fps: float
+) -> tuple[Tensor, Tensor]:
+    """What a transformer takes the velocities of a batch to be, packed, float32; see ``losses``."""
+    video, audio = LTX2Pipeline._pack_latents(batch.video), batch.audio
+    noise, hiss = LTX2Pipeline._pack_latents(batch.video_noise), batch.audio_noise
+    sigma = _sigma(batch.level, video.shape[1], scheduler)
+    share = sigma[:, None, None]
+    frames, height, width = batch.video.shape[2:]
+    dtype, timestep = transformer.dtype, sigma * 1000
+    drawn, voiced = transformer(
+        hidden_states=torch.lerp(video, noise, share).to(dtype),
+        audio_hidden_states=torch.lerp(audio, hiss, share).to(dtype),
+        encoder_hidden_states=batch.picture_prompt.to(dtype),
+        audio_encoder_hidden_states=batch.sound_prompt.to(dtype),
+        timestep=timestep,
+        sigma=timestep,
+        encoder_attention_mask=batch.prompt_mask,
+        audio_encoder_attention_mask=batch.prompt_mask,
+        num_frames=frames,
+        height=height,
+        width=width,
+        fps=fps,
+        audio_num_frames=audio.shape[1],
+        use_cross_timestep=True,
+        return_dict=False,
+    )
+    return drawn.float(), voiced.float()
+
+
+def _sigma(level: Tensor, tokens: int, scheduler: Mapping[str, Any]) -> Tensor:
+    """(B,), the share of noise. The scheduler's shift of a share s adds ``mu`` to its logit."""
+    mu = calculate_shift(
+        tokens,
+        scheduler.get("base_image_seq_len", 1024),
+        scheduler.get("max_image_seq_len", 4096),
+        scheduler.get("base_shift", 0.95),
+        scheduler.get("max_shift", 2.05),
+    )
+    return torch.sigmoid(level + mu)
 
 
 class Learner(nn.Module):
@@ -81,42 +141,5 @@ class Learner(nn.Module):
         """
         if callable(work):
             return work()
-        batch = work
-        self._told.enter_context(conditioned(self.transformer, self.adapter(batch.people)))
-        video, audio = LTX2Pipeline._pack_latents(batch.video), batch.audio
-        noise, hiss = LTX2Pipeline._pack_latents(batch.video_noise), batch.audio_noise
-        sigma = self._sigma(batch.level, video.shape[1])
-        share = sigma[:, None, None]
-        frames, height, width = batch.video.shape[2:]
-        dtype, timestep = self.transformer.dtype, sigma * 1000
-        drawn, voiced = self.transformer(
-            hidden_states=torch.lerp(video, noise, share).to(dtype),
-            audio_hidden_states=torch.lerp(audio, hiss, share).to(dtype),
-            encoder_hidden_states=batch.picture_prompt.to(dtype),
-            audio_encoder_hidden_states=batch.sound_prompt.to(dtype),
-            timestep=timestep,
-            sigma=timestep,
-            encoder_attention_mask=batch.prompt_mask,
-            audio_encoder_attention_mask=batch.prompt_mask,
-            num_frames=frames,
-            height=height,
-            width=width,
-            fps=self._fps,
-            audio_num_frames=audio.shape[1],
-            use_cross_timestep=True,
-            return_dict=False,
-        )
-        picture = (drawn.float() - (noise - video)).square().mean((1, 2))
-        sound = (voiced.float() - (hiss - audio)).square().mean((1, 2))
-        return picture, sound * batch.heard
-
-    def _sigma(self, level: Tensor, tokens: int) -> Tensor:
-        """(B,), the share of noise. The scheduler's shift of a share s adds ``mu`` to its logit."""
-        mu = calculate_shift(
-            tokens,
-            self._shift.get("base_image_seq_len", 1024),
-            self._shift.get("max_image_seq_len", 4096),
-            self._shift.get("base_shift", 0.95),
-            self._shift.get("max_shift", 2.05),
-        )
-        return torch.sigmoid(level + mu)
+        self._told.enter_context(conditioned(self.transformer, self.adapter(work.people)))
+        return losses(self.transformer, work, self._shift, self._fps)

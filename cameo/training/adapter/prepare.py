@@ -10,6 +10,7 @@ from hashlib import sha256
 import numpy as np
 import torch
 from diffusers import LTX2Pipeline
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cameo.conditioning.features import AdapterSpec, encode_speech, features_from_identity
@@ -17,7 +18,7 @@ from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge
 from cameo.training.adapter.consents import Admitted, is_held_out
 from cameo.training.adapter.faces import describe
-from cameo.training.adapter.scenes import MARGIN, Scene, scenes_of
+from cameo.training.adapter.scenes import MARGIN, scenes_of
 from cameo.training.adapter.sealed import Entries
 from cameo.training.adapter.settings import Settings
 from enroll import enroll
@@ -28,7 +29,15 @@ from enroll.findings import Findings
 from enroll.identity import Identity
 from enroll.looks import Look
 
-__all__ = ["CAPTION", "Preparer", "audio_length", "entry_name", "prepare"]
+__all__ = [
+    "CAPTION",
+    "Preparer",
+    "entry_name",
+    "picture_latents",
+    "prepare",
+    "prompt_states",
+    "sound_latents",
+]
 
 CAPTION = "a person"
 """Of a clip beside which nobody wrote one."""
@@ -41,10 +50,10 @@ def entry_name(clip: Admitted, settings: Settings) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def audio_length(pipeline: LTX2Pipeline, settings: Settings) -> int:
-    """Audio latents that go with a scene, as the pipeline counts them."""
+def _audio_length(pipeline: LTX2Pipeline, seconds: float) -> int:
+    """Audio latents that go with a scene of so many seconds, as the pipeline counts them."""
     a_second = pipeline.audio_sampling_rate / pipeline.audio_hop_length / pipeline.audio_vae_temporal_compression_ratio
-    return round(settings.seconds * a_second)
+    return round(seconds * a_second)
 
 
 def prepare(
@@ -98,14 +107,17 @@ class Preparer:
         """
         identity, looks = self._learn(path, clip.consent)
         x, y = np.median([look.centre for look in looks], axis=0)
-        tensors = self._features(identity) | self._prompt(clip.found.caption or CAPTION)
+        tensors = self._features(identity)
+        states = prompt_states(self.pipeline, clip.found.caption or CAPTION)
+        tensors |= dict(zip(("prompt/video", "prompt/audio", "prompt/mask"), states, strict=True))
         tensors["face"] = torch.from_numpy(describe(looks))
         heard = bool(identity.of("voice"))
         tensors["heard"] = torch.tensor(heard)
         judged: list[np.ndarray] = []
         for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, (float(x), float(y)))):
-            tensors[f"video/{number}"] = self._video(scene).half()
-            tensors[f"audio/{number}"] = self._audio(scene if heard else Scene(scene.pictures, None)).half()
+            tensors[f"video/{number}"] = picture_latents(self.pipeline, scene.pictures).half()
+            sound = sound_latents(self.pipeline, scene.sound if heard else None, self.settings.seconds)
+            tensors[f"audio/{number}"] = sound.half()
             judged.append(spread_frames(scene.pictures))
         if self.judge is not None and is_held_out(clip.person, self.settings.held_out):
             tensors["judged"] = torch.from_numpy(self.judge.person(faces_in(np.concatenate(judged))))
@@ -132,23 +144,26 @@ class Preparer:
         features = features_from_identity(identity, self.pipeline, self.spec)
         return {f"features/{name}": tensor for name, tensor in features.tensors().items()}
 
-    def _prompt(self, caption: str) -> dict[str, Tensor]:
-        length = self.pipeline.tokenizer.model_max_length
-        states, mask = self.pipeline._get_gemma_prompt_embeds(
-            [caption], max_sequence_length=min(length, 1024), device=self.pipeline._execution_device
-        )
-        video, audio, mask = self.pipeline.connectors(states, mask, padding_side="left")
-        return {"prompt/video": video[0], "prompt/audio": audio[0], "prompt/mask": mask[0]}
 
-    def _video(self, scene: Scene) -> Tensor:
-        pipeline, vae = self.pipeline, self.pipeline.vae
-        pixels = torch.from_numpy(scene.pictures).to(pipeline._execution_device, vae.dtype) / 127.5 - 1.0
-        latents = vae.encode(pixels.permute(3, 0, 1, 2)[None]).latent_dist.mode()
-        return pipeline._normalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)[0]
+def prompt_states(pipeline: LTX2Pipeline, caption: str) -> tuple[Tensor, Tensor, Tensor]:
+    """What the transformer reads of a caption: (L, P) for the picture, (L, Q) for the sound, and the mask, (L,)."""
+    length = pipeline.tokenizer.model_max_length
+    states, mask = pipeline._get_gemma_prompt_embeds(
+        [caption], max_sequence_length=min(length, 1024), device=pipeline._execution_device
+    )
+    video, audio, mask = pipeline.connectors(states, mask, padding_side="left")
+    return video[0], audio[0], mask[0]
 
-    def _audio(self, scene: Scene) -> Tensor:
-        length = audio_length(self.pipeline, self.settings)
-        seconds = self.settings.seconds + MARGIN
-        sound = np.zeros(round(seconds * SAMPLE_RATE), np.float32) if scene.sound is None else scene.sound
-        latents = encode_speech(self.pipeline, sound, SAMPLE_RATE)[0]
-        return latents[:length]
+
+def picture_latents(pipeline: LTX2Pipeline, pictures: NDArray[np.uint8]) -> Tensor:
+    """Of the pictures of a scene, (T, H, W, 3): normalised, (C, F, h, w)."""
+    vae = pipeline.vae
+    pixels = torch.from_numpy(pictures).to(pipeline._execution_device, vae.dtype) / 127.5 - 1.0
+    latents = vae.encode(pixels.permute(3, 0, 1, 2)[None]).latent_dist.mode()
+    return pipeline._normalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)[0]
+
+
+def sound_latents(pipeline: LTX2Pipeline, sound: NDArray[np.float32] | None, seconds: float) -> Tensor:
+    """Of a scene of so many seconds: normalised and packed, (T, D); of silence where there is no sound."""
+    heard = np.zeros(round((seconds + MARGIN) * SAMPLE_RATE), np.float32) if sound is None else sound
+    return encode_speech(pipeline, heard, SAMPLE_RATE)[0][: _audio_length(pipeline, seconds)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cameo.training.adapter.settings import Settings
 from enroll.clip import SAMPLE_RATE, Clip
 from enroll.errors import BadInput, ClipTooShort
 
-__all__ = ["MARGIN", "Scene", "scenes_of"]
+__all__ = ["MARGIN", "Framing", "Scene", "scenes_of"]
 
 _SLOWER = 0.9
 """A clip may have this share of the pictures a second that are asked for; below, they would stutter."""
@@ -34,12 +34,27 @@ class Scene:
     sound: NDArray[np.float32] | None
 
 
-def scenes_of(clip: Clip, settings: Settings, centre: tuple[float, float]) -> Iterator[Scene]:
-    """The first ``settings.windows`` scenes of a clip, one after the other.
+class Framing(Protocol):
+    """Of scenes: pixels; ``frames`` in one, ``fps`` of them in a second; how many ``windows`` of a clip at most."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def windows(self) -> int: ...
+
+
+def scenes_of(clip: Clip, framing: Framing, centre: tuple[float, float]) -> Iterator[Scene]:
+    """The first ``framing.windows`` scenes of a clip, one after the other.
 
     Args:
         clip: whose.
-        settings: their size, length and rate.
+        framing: their size, length and rate.
         centre: what stays in the picture where it is cut, in shares of the clip's width and height.
 
     Raises:
@@ -47,29 +62,27 @@ def scenes_of(clip: Clip, settings: Settings, centre: tuple[float, float]) -> It
         BadInput: it has fewer pictures a second than are asked for.
         ClipUnreadable: see ``Clip.frames``.
     """
-    if clip.fps < _SLOWER * settings.fps:
+    if clip.fps < _SLOWER * framing.fps:
         raise BadInput(
-            f"it has {clip.fps:.3g} pictures a second, {settings.fps:.3g} are learned from",
+            f"it has {clip.fps:.3g} pictures a second, {framing.fps:.3g} are learned from",
             hint=f"leave it out, or say --fps {clip.fps:.3g}",
         )
-    made = 0
+    made, seconds = 0, framing.frames / framing.fps
     pictures: list[NDArray[np.uint8]] = []
-    for frame in clip.frames(settings.fps):
+    for frame in clip.frames(framing.fps):
         if frame.pixels is None:
             continue
-        wanted = made * settings.frames + len(pictures)
-        while wanted / settings.fps <= frame.second + 0.5 / settings.fps and len(pictures) < settings.frames:
-            pictures.append(_cut(frame.pixels, settings.width, settings.height, centre))
+        wanted = made * framing.frames + len(pictures)
+        while wanted / framing.fps <= frame.second + 0.5 / framing.fps and len(pictures) < framing.frames:
+            pictures.append(_cut(frame.pixels, framing.width, framing.height, centre))
             wanted += 1
-        if len(pictures) == settings.frames:
-            yield Scene(np.stack(pictures), _sound(clip, made * settings.seconds, settings.seconds))
+        if len(pictures) == framing.frames:
+            yield Scene(np.stack(pictures), _sound(clip, made * seconds, seconds))
             made, pictures = made + 1, []
-            if made == settings.windows:
+            if made == framing.windows:
                 return
     if not made:
-        raise ClipTooShort(
-            f"it is {clip.seconds:.1f} s long, a scene is {settings.seconds:.1f} s", hint="say fewer --frames"
-        )
+        raise ClipTooShort(f"it is {clip.seconds:.1f} s long, a scene is {seconds:.1f} s", hint="say fewer --frames")
 
 
 def _cut(picture: NDArray[np.uint8], width: int, height: int, centre: tuple[float, float]) -> NDArray[np.uint8]:

@@ -32,6 +32,13 @@ def test_numbers_that_cannot_be(cameo, enrolled, option: str, value: str) -> Non
     assert cameo("personalize", "ada", option, value, "--json").error["code"] == "usage"
 
 
+def test_an_adapter_without_a_clip_to_learn_from_and_a_clip_that_is_none(cameo, enrolled, tmp_path: Path) -> None:
+    enrolled("ada", uses=("generate", "personalize"))
+    assert cameo("personalize", "ada", "--adapter", "mine", "--json").error["code"] == "usage"
+    ran = cameo("personalize", "ada", "--clip", tmp_path / "none.mp4", "--json")
+    assert ran.status == 3 and "none.mp4" in ran.error["message"]
+
+
 def test_too_many_people_or_two_in_one_place_are_refused(cameo, enrolled, tmp_path: Path) -> None:
     handles = ["ada", "bo", "cy", "di", "ed"]
     for handle in handles:

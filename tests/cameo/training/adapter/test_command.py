@@ -23,7 +23,7 @@ from cameo.training.adapter.__main__ import main
 from enroll.signature import thumbprint
 from tests.cameo.conditioning.test_published import face_id, written
 from tests.cameo.tiny import same
-from tests.cameo.training.adapter.conftest import FPS
+from tests.cameo.training.conftest import FPS
 from tests.enroll.conftest import write_clip
 
 # With this operator's people, a share of 0.5 holds one of Bo and Cy out, and not Ada.
