@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from cameo.training.optimisers import by_size, set_rate
 from cameo.training.parts import autoencoders
 from cameo.training.pictures import Pictures
 from cameo.training.run import Ema, Stage
@@ -30,7 +31,6 @@ from cameo.training.video_vae import draw, exact_enough, fold_time, picture_opti
 _NOISE = 0.05
 _WARM_UP, _UNJUDGED = 200, 300
 _JUDGE_RATE = 2e-4
-_SMALLEST, _FITTED = 5e-3, 0.1
 _FACES = 4
 """To be recognised, a step."""
 _TRIED = 8
@@ -60,7 +60,9 @@ def main() -> None:
     fold_time(vae)
     vae.decoder.train().requires_grad_(True)
     judge = PatchDiscriminator().to(stage.device)
-    drawing = torch.optim.AdamW(_groups(vae, options.lr), betas=(0.9, 0.99), weight_decay=1e-4)
+    drawing = torch.optim.AdamW(
+        by_size(vae.decoder, options.lr, has_transform(vae)), betas=(0.9, 0.99), weight_decay=1e-4
+    )
     judging = torch.optim.AdamW(judge.parameters(), betas=(0.5, 0.99))
     ema = Ema(vae.decoder, 0.998)
     parts = {"decoder": vae.decoder, "judge": judge}
@@ -71,8 +73,7 @@ def main() -> None:
     running: dict[str, float] = {}
     for progress in stage.steps():
         course = min(1.0, (stage.step - begun + 1) / _WARM_UP) * (1.02 - progress) ** 0.6
-        for group in drawing.param_groups:
-            group["lr"] = group["rate"] * course
+        set_rate((drawing,), course)
         for group in judging.param_groups:
             group["lr"] = _JUDGE_RATE * course
         seen = draw(pictures, stage, rng)
@@ -125,21 +126,6 @@ def _keep(
             unlike = how_unlike(drawn, seen, 4 * _FACES, np.random.default_rng(0))
             figures |= {} if unlike is None else {"averaged_recognition": unlike.item()}
     stage.log(**figures)
-
-
-def _groups(vae: AutoencoderKLLTX2Video, rate: float) -> list[dict[str, object]]:
-    """The decoder's weights, each with a learning rate by its size: sizes differ by a hundred where it began as a
-    fitted transform, and steps of one size undo the fit within some hundred. What was fitted moves least."""
-    fitted = has_transform(vae)
-    return [
-        {
-            "params": [weight],
-            "rate": rate
-            * max(_SMALLEST, float(weight.detach().square().mean().sqrt()))
-            * (_FITTED if fitted and "resnets" not in name else 1.0),
-        }
-        for name, weight in vae.decoder.named_parameters()
-    ]
 
 
 def _recogniser(stage: Stage) -> Callable[..., Tensor | None] | None:

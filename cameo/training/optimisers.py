@@ -10,10 +10,13 @@ from diffusers import LTX2VideoTransformer3DModel
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-__all__ = ["StackedMuon", "generator_optimisers", "set_rate"]
+__all__ = ["StackedMuon", "by_size", "generator_optimisers", "set_rate"]
 
 _ADAPTER_RATE = 3.0
 """The adapter begins by saying nothing and has the farthest to go."""
+
+_SMALLEST, _FITTED = 5e-3, 0.1
+"""Size that silent weights count as, and share of the rate for what was fitted; see ``by_size``."""
 
 
 def generator_optimisers(
@@ -48,6 +51,29 @@ def generator_optimisers(
         StackedMuon(those(True), lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         AdamW(those(False), lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
     )
+
+
+def by_size(module: nn.Module, rate: float, fitted: bool) -> list[dict[str, Any]]:
+    """A group for every weight, with a ``rate`` that is a share of its size.
+
+    Where an autoencoder began as a fitted transform, its weights differ in size by a hundred, and steps of one size
+    undo the fit within some hundred of them.
+
+    Args:
+        module: an autoencoder, or half of one.
+        rate: of what was not fitted.
+        fitted: whether the rest of it was: then that moves by a tenth of the rate.
+    """
+    return [
+        {
+            "params": [weight],
+            "rate": rate
+            * max(_SMALLEST, float(weight.detach().square().mean().sqrt()))
+            * (_FITTED if fitted and "resnets" not in name else 1.0),
+        }
+        for name, weight in module.named_parameters()
+        if weight.requires_grad
+    ]
 
 
 def set_rate(optimisers: tuple[Optimizer, ...], lr: float) -> None:

@@ -24,6 +24,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cameo.backbones.nano import build
+from cameo.training.optimisers import by_size, set_rate
+from cameo.training.parts import load_average
 from cameo.training.pictures import Pictures, Windows
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import Shards, to_unit, training_people
@@ -34,29 +36,33 @@ from cameo.training.transform import has_transform, start_from_transform
 _NOISE = 0.1
 _DECAY = 1e-3
 _FITTED_TO = 70
+_RATE, _FITTED_RATE = 1e-2, 3e-3
+"""As shares of the size of each weight."""
 
 
 def main() -> None:
     stage = Stage.parse("video_vae", __doc__, _options)
     vae = build(stage.config, ["a"], seed=stage.options.seed).vae.to(stage.device).train()
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=stage.options.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     fold_time(vae)
-    ema = Ema(vae, 0.998)
-    resumed = stage.resume({"vae": vae}, [optimiser], ema)
-    rng = np.random.default_rng([stage.options.seed, stage.step])
     shards = training_people(stage.folder("people"))
-    pictures = Pictures.load(shards, stage.device)
-    if not resumed and has_transform(vae):
-        begin(vae, pictures, rng)
+    pictures, fitted = Pictures.load(shards, stage.device), has_transform(vae)
+    begun = load_average(stage.folder() / "checkpoint.safetensors", {"vae": vae})
+    if fitted and not begun:
+        begin(vae, pictures, np.random.default_rng([stage.options.seed, 0]))
         vae.to(stage.device)
-        ema = Ema(vae, 0.998)
+    # By the size that weights have now, so not before.
+    rate = stage.options.lr or (_FITTED_RATE if fitted else _RATE)
+    optimiser = torch.optim.AdamW(by_size(vae, rate, fitted), betas=(0.9, 0.99), weight_decay=1e-4)
+    ema = Ema(vae, 0.998)
+    stage.resume({"vae": vae}, [optimiser], ema)
+    rng = np.random.default_rng([stage.options.seed, stage.step])
+    if not begun:
         sample(stage, vae, ema.averaged(vae), shards)
     running = 0.0
     for progress in stage.steps():
         seen = draw(pictures, stage, rng)
         frames = seen.frames
-        for group in optimiser.param_groups:
-            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
+        set_rate((optimiser,), min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7)
         with exact_enough(stage, vae):
             mean = vae.encode(frames).latent_dist.mode()
             drawn = vae.decode(mean + _NOISE * torch.randn_like(mean)).sample
@@ -163,7 +169,7 @@ def picture_options(parser: argparse.ArgumentParser) -> None:
 
 def _options(parser: argparse.ArgumentParser) -> None:
     picture_options(parser)
-    parser.add_argument("--lr", type=float, default=3.5e-4)
+    parser.add_argument("--lr", type=float, help="as a share of the size of each weight")
 
 
 if __name__ == "__main__":

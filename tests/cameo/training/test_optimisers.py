@@ -9,7 +9,7 @@ from torch.optim import AdamW, Muon
 
 from cameo.backbones.nano import build
 from cameo.training.latents import new_adapter
-from cameo.training.optimisers import StackedMuon, generator_optimisers, set_rate
+from cameo.training.optimisers import StackedMuon, by_size, generator_optimisers, set_rate
 from tests.cameo.tiny import TINY
 
 
@@ -78,3 +78,20 @@ def test_stacked_or_one_by_one_muon_does_the_same():
         ours.step()
     for p, q in zip(one_by_one, stacked, strict=True):
         assert torch.allclose(p, q, atol=1e-4)
+
+
+def test_each_weight_moves_by_its_size_and_what_was_fitted_least():
+    parts = nn.ModuleDict({"resnets": nn.Linear(4, 4), "conv_in": nn.Linear(4, 4), "frozen": nn.Linear(4, 4)})
+    parts["frozen"].requires_grad_(False)
+    with torch.no_grad():
+        for name, size in (("resnets", 0.5), ("conv_in", 0.02)):
+            parts[name].weight.fill_(size)
+            parts[name].bias.zero_()
+    groups = {id(group["params"][0]): group["rate"] for group in by_size(parts, 0.01, fitted=True)}
+    assert groups == {
+        id(parts["resnets"].weight): pytest.approx(0.01 * 0.5),
+        id(parts["resnets"].bias): pytest.approx(0.01 * 0.005),
+        id(parts["conv_in"].weight): pytest.approx(0.001 * 0.02),
+        id(parts["conv_in"].bias): pytest.approx(0.001 * 0.005),
+    }
+    assert by_size(parts["conv_in"], 0.01, fitted=False)[0]["rate"] == pytest.approx(0.01 * 0.02)

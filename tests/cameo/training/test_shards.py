@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cameo.synth.clips import make_clip
-from cameo.training import decoder
+from cameo.training import decoder, video_vae
 from cameo.training.flow import Dataset
 from cameo.training.identities import BODY, DIMS, FACE, VOICE, _identify_shard
 from cameo.training.latents import _encode_shard
@@ -66,6 +66,20 @@ def test_what_the_stages_write_is_what_the_base_learns_from(runs: Path):
     # Both faces weigh as much: one in either half.
     left, right = couples.weight[..., : couples.weight.shape[-1] // 2], couples.weight.flip(-1)
     assert left.amax() > 4 and right[..., : left.shape[-1]].amax() > 4
+
+
+def test_the_autoencoder_learns_and_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    command = ["video_vae", "--runs", str(runs), "--device", "cpu", "--threads", "1", "--edge", "64", "--batch", "6"]
+    monkeypatch.setattr(sys, "argv", [*command, "--max-minutes", "0.03"])
+    monkeypatch.setattr(video_vae, "begin", lambda *_: None)  # needs gigabytes, and has tests of its own
+    video_vae.main()
+    first = autoencoders(runs).vae.state_dict()
+    video_vae.main()
+    for name, weight in autoencoders(runs).vae.state_dict().items():
+        # A little further from where it was; by no more than a share of its size a step.
+        assert (
+            torch.isfinite(weight).all() and (weight - first[name]).abs().max() <= 0.5 * first[name].abs().max() + 0.1
+        )
 
 
 def test_the_decoder_learns_and_the_latents_stay(runs: Path, monkeypatch: pytest.MonkeyPatch):
