@@ -62,7 +62,7 @@ PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
     ((Part("latents", None, fast=_WORKERS),),),
     (
         (Part("base", 0.32, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
-        (Part("decoder", 0.32, cpu=("--edge", "64", "--batch", "16"), fast=("--batch", "24", "--clips", "0.3")),),
+        (Part("decoder", 0.32, fast=("--batch", "48")),),
     ),
     ((Part("nano_adapter", 0.08, fast=("--batch", "128")),),),
 )
