@@ -91,7 +91,7 @@ class _Framing:
 
 
 @dataclass(frozen=True, repr=False)
-class _Cut:
+class _Takes:
     """Scenes that are learned from, or held to.
 
     Attributes:
@@ -167,7 +167,7 @@ def personalize_from_clip(
         with torch.no_grad():
             pipeline = generator.encoders(device)
             framing = _Framing.of(generator, pipeline)
-            person = _cut(pipeline, framing, sitting, looks, heard)
+            person = _takes_of(pipeline, framing, sitting, looks, heard)
             words = [_Words(encode_prompt(pipeline, prompt), prompt_states(pipeline, prompt)) for prompt in _PRIORS]
             on_step(min(0.99, share()))
             pipeline.register_modules(text_encoder=None, tokenizer=None, transformer=generator.transformer())
@@ -227,12 +227,14 @@ def _require_same_face(identity: Identity, looks: list[Look]) -> None:
         )
 
 
-def _cut(pipeline: CameoLTX2Pipeline, framing: _Framing, sitting: Sitting, looks: list[Look], heard: bool) -> _Cut:
+def _takes_of(
+    pipeline: CameoLTX2Pipeline, framing: _Framing, sitting: Sitting, looks: list[Look], heard: bool
+) -> _Takes:
     x, y = np.median([look.centre for look in looks], axis=0)
     scenes = list(scenes_of(Clip.open(str(sitting.clip)), framing, (float(x), float(y))))
     seconds = framing.frames / framing.fps
     states = prompt_states(pipeline, sitting.caption)
-    return _Cut(
+    return _Takes(
         torch.stack([picture_latents(pipeline, scene.pictures) for scene in scenes]).float(),
         torch.stack([sound_latents(pipeline, scene.sound if heard else None, seconds) for scene in scenes]).float(),
         [states] * len(scenes),
@@ -253,7 +255,7 @@ def _priors(
     framing: _Framing,
     words: list[_Words],
     seed: int,
-) -> _Cut:
+) -> _Takes:
     """Scenes of nobody that the generator makes as it is."""
     defaults, seconds = generator.defaults(), framing.frames / framing.fps
     video, audio = [], []
@@ -275,14 +277,14 @@ def _priors(
         heard = functional.pad(sound, (0, max(0, long - len(sound))))[:long]
         video.append(picture_latents(pipeline, as_pixels(np.asarray(made.frames[0]))))
         audio.append(sound_latents(pipeline, heard.numpy(), seconds))
-    return _Cut(torch.stack(video).float(), torch.stack(audio).float(), [prompt.states for prompt in words], True)
+    return _Takes(torch.stack(video).float(), torch.stack(audio).float(), [prompt.states for prompt in words], True)
 
 
 def _learn(
     pipeline: CameoLTX2Pipeline,
     framing: _Framing,
-    person: _Cut,
-    world: _Cut,
+    person: _Takes,
+    world: _Takes,
     features: IdentityFeatures | None,
     rank: int,
     batch: int,
@@ -329,7 +331,7 @@ def _learn(
     return dump_lora(transformer, PERSON)
 
 
-def _drawn(scenes: _Cut, count: int, rng: np.random.Generator) -> Scenes:
+def _drawn(scenes: _Takes, count: int, rng: np.random.Generator) -> Scenes:
     """Some of them, each mixed with noise in its own way."""
     picked = rng.integers(len(scenes.video), size=count)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

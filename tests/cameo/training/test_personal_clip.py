@@ -19,7 +19,7 @@ from cameo.studio import Studio
 from cameo.synth.clips import make_clip
 from cameo.training.adapter.generator import Generator
 from cameo.training.identities import BODY, DIMS, FACE, VOICE
-from cameo.training.personal_clip import Sitting, _Cut, _drawn, _partly, personalize_from_clip
+from cameo.training.personal_clip import Sitting, _drawn, _partly, _Takes, personalize_from_clip
 from enroll import enroll
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity
@@ -126,16 +126,16 @@ def test_too_little_time_and_a_stop_are_said(generator, clips, ada, consent):
 
 def test_of_the_crops_some_are_told_and_sound_that_is_not_theirs_counts_nothing():
     g = torch.Generator().manual_seed(0)
-    cut = _Cut(
+    takes = _Takes(
         torch.randn(3, 4, 2, 2, 2, generator=g),
         torch.randn(3, 5, 6, generator=g),
         [(torch.full((7, 2), float(n)), torch.zeros(7, 3), torch.ones(7, dtype=torch.bool)) for n in range(3)],
         heard=False,
     )
     rng = np.random.default_rng(0)
-    scenes = _drawn(cut, 8, rng)
+    scenes = _drawn(takes, 8, rng)
     which = scenes.picture_prompt[:, 0, 0].long()
-    assert torch.equal(scenes.video, cut.video[which]) and torch.equal(scenes.audio, cut.audio[which])
+    assert torch.equal(scenes.video, takes.video[which]) and torch.equal(scenes.audio, takes.audio[which])
     assert not scenes.heard.any() and scenes.level.shape == (8,)
     told = _partly(make_features(1, crops=8), 64, rng).head_mask
     assert told.shape[0] == 64 and 0.45 < told.float().mean() < 0.75
