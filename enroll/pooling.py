@@ -39,8 +39,8 @@ def pool(
     keep = _inliers(vectors)
     weights = np.maximum(np.asarray(qualities, np.float64)[keep], 1e-3)
     mean = np.average(vectors[keep].astype(np.float64), axis=0, weights=weights)
-    if card.unit:
-        mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    if card.unit and (norm := float(np.linalg.norm(mean))) > 0:
+        mean = mean / norm
     order = keep[np.argsort(np.asarray(seconds)[keep], kind="stable")]
     views = tuple(
         View(vectors[i].copy(), float(seconds[i]), float(qualities[i]), poses[i] if poses is not None else Pose())

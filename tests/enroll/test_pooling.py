@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -44,6 +44,7 @@ def test_views_keep_their_moment_quality_and_pose_in_clip_order() -> None:
     arrays(np.float32, st.tuples(st.integers(1, 12), st.just(4)), elements=st.floats(-1, 1, width=32)),
     st.floats(0, 1),
 )
+@example(np.float32([[1, 1e-14, 1e-14, 1e-14], *[[1e-14] * 4] * 3]), 0.0)
 def test_always_finite_and_of_unit_length_where_the_space_says_so(vectors: np.ndarray, quality: float) -> None:
     count = len(vectors)
     found = pool(UNIT, vectors, list(range(count)), [quality] * count)
