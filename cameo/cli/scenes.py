@@ -20,6 +20,7 @@ from cameo.cli.equipment import (
 from cameo.cli.options import Command, Handle, Out, User
 from cameo.cli.presences import Regions, Speaks, presences_of
 from cameo.cli.terminal import Answer, plain, progress_bar
+from cameo.errors import UsageError
 from cameo.studio import Studio
 from enroll.receipt import Receipt
 
@@ -99,8 +100,8 @@ def personalize(
         typer.Option("--clip", metavar="FILE", help="Learn from this clip of theirs: for models of any size."),
     ] = None,
     caption: Annotated[
-        str, typer.Option("--caption", metavar="TEXT", help="What the clip shows, as a prompt would say.")
-    ] = "a person",
+        str | None, typer.Option("--caption", metavar="TEXT", help="What the clip shows, as a prompt would say.")
+    ] = None,
     trust_voice: Annotated[
         bool,
         typer.Option("--trust-voice", help="The one voice of the clip is theirs, though the mouth does not show it."),
@@ -110,9 +111,11 @@ def personalize(
     """Learn one person's own LoRA from their enrollment or a clip; their scenes use it, and it is revoked with them."""
     sitting = None
     if clip is not None:
-        from cameo.training.personal_clip import Sitting
+        from cameo.training.personal_clip import CAPTION, Sitting
 
-        sitting = Sitting(clip, caption, trust_voice)
+        sitting = Sitting(clip, caption or CAPTION, trust_voice)
+    elif caption is not None or trust_voice:
+        raise UsageError("--caption and --trust-voice are of a clip, and none is named", hint="give one: --clip FILE")
     with progress_bar("personalize") as progress:
         made = Studio().personalize(
             handle,

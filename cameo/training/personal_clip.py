@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,24 +30,21 @@ from cameo.generation import PERSON, as_pixels, guidance
 from cameo.pipeline import CameoLTX2Pipeline, adapter_folder
 from cameo.training.adapter.examples import Scenes
 from cameo.training.adapter.faces import SPACE, describe
-from cameo.training.adapter.generator import Generator
+from cameo.training.adapter.generator import Generator, let_go
 from cameo.training.adapter.learner import losses, predictions
 from cameo.training.adapter.likeness import encode_prompt
-from cameo.training.adapter.prepare import picture_latents, prompt_states, sound_latents
+from cameo.training.adapter.prepare import CAPTION, centre_of, person_of, picture_latents, prompt_states, sound_latents
 from cameo.training.adapter.scenes import MARGIN, scenes_of
 from cameo.training.identities import BODY, FACE, VOICE
 from cameo.training.run import mixed
-from enroll import enroll
 from enroll.clip import SAMPLE_RATE, Clip
 from enroll.consent import ConsentRecord
-from enroll.findings import Findings
 from enroll.identity import Identity
 from enroll.looks import Look
 from enroll.subject import SAME_FACE
 
-__all__ = ["Sitting", "personalize_from_clip"]
+__all__ = ["CAPTION", "Sitting", "personalize_from_clip"]
 
-CAPTION = "a person"
 _PRIORS = ("a person in a room", "two people in a street")
 _TETHER = 1.0
 """Weight of what the generator thought before."""
@@ -160,17 +157,18 @@ def personalize_from_clip(
     def share() -> float:
         return (time.monotonic() - began) / 60 / minutes
 
-    looks, heard = _look(sitting, consent, trusted)
+    found, looks = person_of(str(sitting.clip), consent, (FACE, BODY, VOICE), sitting.trust_voice, trusted)
     _require_same_face(identity, looks)
     on_step(0.0)
     try:
         with torch.no_grad():
             pipeline = generator.encoders(device)
             framing = _Framing.of(generator, pipeline)
-            person = _takes_of(pipeline, framing, sitting, looks, heard)
+            person = _takes_of(pipeline, framing, sitting, looks, heard=bool(found.of("voice")))
             words = [_Words(encode_prompt(pipeline, prompt), prompt_states(pipeline, prompt)) for prompt in _PRIORS]
             on_step(min(0.99, share()))
-            pipeline.register_modules(text_encoder=None, tokenizer=None, transformer=generator.transformer())
+            let_go(pipeline)
+            pipeline.register_modules(transformer=generator.transformer())
             pipeline.to(device)
             source = _adapter_of(generator, adapter)
             if source is not None:
@@ -196,25 +194,10 @@ def personalize_from_clip(
         ) from None
 
 
-def _look(sitting: Sitting, consent: ConsentRecord, trusted: Collection[str]) -> tuple[list[Look], bool]:
-    """Where the person's face is in the clip, and whether its sound is their voice."""
-    seen: list[Findings] = []
-    found = enroll(
-        str(sitting.clip),
-        consent,
-        encoders=(FACE, BODY, VOICE),
-        trust_voice=sitting.trust_voice,
-        trusted=trusted,
-        onlooker=seen.append,
-    )
-    subject = seen[-1].subject
-    return [] if subject is None else list(subject.looks), bool(found.of("voice"))
-
-
-def _require_same_face(identity: Identity, looks: list[Look]) -> None:
+def _require_same_face(identity: Identity, looks: Sequence[Look]) -> None:
     """A clip of somebody else must teach nothing, whoever's consent it came with."""
     enrolled = identity.of("face").get(SPACE)
-    if enrolled is None or not looks:
+    if enrolled is None:
         raise InputRefused(
             "whether the clip shows who is enrolled cannot be told", hint=f"enroll them with {SPACE} among the encoders"
         )
@@ -228,10 +211,9 @@ def _require_same_face(identity: Identity, looks: list[Look]) -> None:
 
 
 def _takes_of(
-    pipeline: CameoLTX2Pipeline, framing: _Framing, sitting: Sitting, looks: list[Look], heard: bool
+    pipeline: CameoLTX2Pipeline, framing: _Framing, sitting: Sitting, looks: Sequence[Look], *, heard: bool
 ) -> _Takes:
-    x, y = np.median([look.centre for look in looks], axis=0)
-    scenes = list(scenes_of(Clip.open(str(sitting.clip)), framing, (float(x), float(y))))
+    scenes = list(scenes_of(Clip.open(str(sitting.clip)), framing, centre_of(looks)))
     seconds = framing.frames / framing.fps
     states = prompt_states(pipeline, sitting.caption)
     return _Takes(

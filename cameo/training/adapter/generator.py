@@ -21,7 +21,7 @@ from enroll.alignment import CROP_SIZE
 from enroll.encoders import registry
 from enroll.errors import WeightsMissing
 
-__all__ = ["Generator", "new_adapter"]
+__all__ = ["Generator", "let_go", "new_adapter"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,13 @@ class Generator:
         """The transformer's configuration."""
         with refusing(self.name):
             return dict(LTX2VideoTransformer3DModel.load_config(self.folder, subfolder="transformer"))
+
+
+def let_go(pipeline: CameoLTX2Pipeline) -> None:
+    """What only encodes prompts makes room for the transformer."""
+    pipeline.register_modules(text_encoder=None, tokenizer=None)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def new_adapter(

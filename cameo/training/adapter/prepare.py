@@ -3,7 +3,7 @@ transformer reads. What comes of it is sealed at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -32,7 +32,9 @@ from enroll.looks import Look
 __all__ = [
     "CAPTION",
     "Preparer",
+    "centre_of",
     "entry_name",
+    "person_of",
     "picture_latents",
     "prepare",
     "prompt_states",
@@ -105,8 +107,9 @@ class Preparer:
         Raises:
             BadInput: the clip cannot serve: nobody in it, several people, too short, damaged. See ``enroll``.
         """
-        identity, looks = self._learn(path, clip.consent)
-        x, y = np.median([look.centre for look in looks], axis=0)
+        settings = self.settings
+        spaces = (settings.face_space, settings.body_space, settings.voice_space)
+        identity, looks = person_of(str(path), clip.consent, spaces, settings.trust_voice, self.trusted)
         tensors = self._features(identity)
         states = prompt_states(self.pipeline, clip.found.caption or CAPTION)
         tensors |= dict(zip(("prompt/video", "prompt/audio", "prompt/mask"), states, strict=True))
@@ -114,7 +117,7 @@ class Preparer:
         heard = bool(identity.of("voice"))
         tensors["heard"] = torch.tensor(heard)
         judged: list[np.ndarray] = []
-        for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, (float(x), float(y)))):
+        for number, scene in enumerate(scenes_of(Clip.open(str(path)), self.settings, centre_of(looks))):
             tensors[f"video/{number}"] = picture_latents(self.pipeline, scene.pictures).half()
             sound = sound_latents(self.pipeline, scene.sound if heard else None, self.settings.seconds)
             tensors[f"audio/{number}"] = sound.half()
@@ -123,26 +126,31 @@ class Preparer:
             tensors["judged"] = torch.from_numpy(self.judge.person(faces_in(np.concatenate(judged))))
         return tensors
 
-    def _learn(self, path: object, consent: ConsentRecord) -> tuple[Identity, Sequence[Look]]:
-        """The person of a clip, and where their face was seen."""
-        seen: list[Findings] = []
-        settings = self.settings
-        identity = enroll(
-            str(path),
-            consent,
-            encoders=(settings.face_space, settings.body_space, settings.voice_space),
-            trust_voice=settings.trust_voice,
-            trusted=self.trusted,
-            onlooker=seen.append,
-        )
-        person = seen[0].subject
-        if person is None or not person.looks:
-            raise NoFace("nobody's face is in it")
-        return identity, person.looks
-
     def _features(self, identity: Identity) -> dict[str, Tensor]:
         features = features_from_identity(identity, self.pipeline, self.spec)
         return {f"features/{name}": tensor for name, tensor in features.tensors().items()}
+
+
+def person_of(
+    path: str, consent: ConsentRecord, spaces: tuple[str, ...], trust_voice: bool, trusted: Collection[str]
+) -> tuple[Identity, Sequence[Look]]:
+    """The one person of a clip, and where their face was seen, at least once.
+
+    Raises:
+        BadInput: the clip cannot serve; see ``enroll.enroll``.
+    """
+    seen: list[Findings] = []
+    identity = enroll(path, consent, encoders=spaces, trust_voice=trust_voice, trusted=trusted, onlooker=seen.append)
+    person = seen[-1].subject
+    if person is None or not person.looks:
+        raise NoFace("nobody's face is in it")
+    return identity, person.looks
+
+
+def centre_of(looks: Sequence[Look]) -> tuple[float, float]:
+    """Where a face mostly is, in shares of the clip's width and height."""
+    x, y = np.median([look.centre for look in looks], axis=0)
+    return float(x), float(y)
 
 
 def prompt_states(pipeline: LTX2Pipeline, caption: str) -> tuple[Tensor, Tensor, Tensor]:

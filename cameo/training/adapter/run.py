@@ -24,7 +24,7 @@ from cameo.training.adapter.clips import Found, find_clips
 from cameo.training.adapter.consents import Admitted, admit, is_held_out
 from cameo.training.adapter.examples import Clip, Examples
 from cameo.training.adapter.faces import of_one_face
-from cameo.training.adapter.generator import Generator, new_adapter
+from cameo.training.adapter.generator import Generator, let_go, new_adapter
 from cameo.training.adapter.learn import Training
 from cameo.training.adapter.learner import Learner
 from cameo.training.adapter.likeness import Validation, encode_prompt, held_out
@@ -119,7 +119,7 @@ def train(
     kept = {name: clip for name, clip in names.items() if name in entries}
     learned_from, judged_by = _parted(kept, entries, settings, aloud)
     prompt = encode_prompt(pipeline, settings.prompt)
-    _let_go(pipeline)
+    let_go(pipeline)
 
     training = _training(accelerator, generator, adapter, pipeline, settings, asked)
     validation = None
@@ -280,13 +280,6 @@ def _one_time(accelerator: Accelerator) -> datetime:
 
 def _anybody(admitted: Sequence[Admitted], settings: Settings) -> bool:
     return any(is_held_out(clip.person, settings.held_out) for clip in admitted)
-
-
-def _let_go(pipeline: CameoLTX2Pipeline) -> None:
-    """What only encodes prompts makes room for the transformer."""
-    pipeline.register_modules(text_encoder=None, tokenizer=None)
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _silent(line: str) -> None:

@@ -65,7 +65,7 @@ def scenes_of(clip: Clip, framing: Framing, centre: tuple[float, float]) -> Iter
     if clip.fps < _SLOWER * framing.fps:
         raise BadInput(
             f"it has {clip.fps:.3g} pictures a second, {framing.fps:.3g} are learned from",
-            hint=f"leave it out, or say --fps {clip.fps:.3g}",
+            hint="leave it out, or have fewer pictures a second made of all",
         )
     made, seconds = 0, framing.frames / framing.fps
     pictures: list[NDArray[np.uint8]] = []
@@ -82,7 +82,7 @@ def scenes_of(clip: Clip, framing: Framing, centre: tuple[float, float]) -> Iter
             if made == framing.windows:
                 return
     if not made:
-        raise ClipTooShort(f"it is {clip.seconds:.1f} s long, a scene is {seconds:.1f} s", hint="say fewer --frames")
+        raise ClipTooShort(f"it is {clip.seconds:.1f} s long, a scene is {seconds:.1f} s", hint="give a longer one")
 
 
 def _cut(picture: NDArray[np.uint8], width: int, height: int, centre: tuple[float, float]) -> NDArray[np.uint8]:

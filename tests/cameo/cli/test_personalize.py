@@ -35,6 +35,7 @@ def test_numbers_that_cannot_be(cameo, enrolled, option: str, value: str) -> Non
 def test_an_adapter_without_a_clip_to_learn_from_and_a_clip_that_is_none(cameo, enrolled, tmp_path: Path) -> None:
     enrolled("ada", uses=("generate", "personalize"))
     assert cameo("personalize", "ada", "--adapter", "mine", "--json").error["code"] == "usage"
+    assert cameo("personalize", "ada", "--trust-voice", "--json").error["code"] == "usage"
     ran = cameo("personalize", "ada", "--clip", tmp_path / "none.mp4", "--json")
     assert ran.status == 3 and "none.mp4" in ran.error["message"]
 

@@ -11,20 +11,21 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
-from cameo.conditioning import AdapterMismatch, AdapterUnreadable, IdentityAdapter, load_lora, unload_lora
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable, load_lora, unload_lora
 from cameo.errors import InputRefused, Revoked
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.results import SceneResult
 from cameo.studio import Studio
 from cameo.synth.clips import make_clip
-from cameo.training.adapter.generator import Generator
-from cameo.training.identities import BODY, DIMS, FACE, VOICE
+from cameo.training.adapter.generator import Generator, new_adapter
+from cameo.training.identities import BODY, FACE, VOICE
 from cameo.training.personal_clip import Sitting, _drawn, _partly, _Takes, personalize_from_clip
 from enroll import enroll
 from enroll.consent import ConsentRecord
 from enroll.identity import Identity
 from enroll.signature import thumbprint
 from tests.cameo.tiny import make_features, same
+from tests.cameo.training.adapter.noise import SETTINGS
 from tests.cameo.training.adapter.test_command import scene
 from tests.cameo.training.conftest import FPS
 from tests.enroll.conftest import write_clip
@@ -71,26 +72,9 @@ def test_it_is_learned_from_another_clip_loads_and_moves_the_scene(generator, cl
 
 
 def test_with_an_adapter_the_person_is_told_and_with_none_it_learns_alone(generator, clips, ada, consent, tmp_path):
-    shape = CameoLTX2Pipeline.from_pretrained(generator).transformer.config
-    adapter = IdentityAdapter(
-        face_space=FACE,
-        face_dim=DIMS[FACE],
-        body_space=BODY,
-        body_dim=DIMS[BODY],
-        voice_space=VOICE,
-        voice_dim=DIMS[VOICE],
-        video_latent_channels=shape.in_channels,
-        head_grid=4,
-        audio_latent_dim=shape.audio_in_channels,
-        token_dim=32,
-        heads=2,
-        num_layers=shape.num_layers,
-        video_dim=shape.num_attention_heads * shape.attention_head_dim,
-        video_heads=shape.num_attention_heads,
-        audio_dim=shape.audio_num_attention_heads * shape.audio_attention_head_dim,
-        base_model=generator.name,
-        base_version="1",
-    )
+    whole = Generator.find(str(generator), torch.float32)
+    spaces = {"face_space": FACE, "body_space": BODY, "voice_space": VOICE, "base": generator.name}
+    adapter = new_adapter(SETTINGS.model_copy(update=spaces), whole.shape(), whole.encoders(CPU))
     for layer in (*adapter.video_layers, *adapter.audio_layers):
         torch.nn.init.normal_(layer.to_v_id.weight)
     adapter.save_pretrained(tmp_path / "adapter")
