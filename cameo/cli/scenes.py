@@ -100,7 +100,10 @@ def personalize(
         typer.Option("--clip", metavar="FILE", help="Learn from this clip of theirs: for models of any size."),
     ] = None,
     caption: Annotated[
-        str | None, typer.Option("--caption", metavar="TEXT", help="What the clip shows, as a prompt would say.")
+        str | None,
+        typer.Option(
+            "--caption", metavar="TEXT", help="What the clip shows, as a prompt would say: a person, if left out."
+        ),
     ] = None,
     trust_voice: Annotated[
         bool,
