@@ -25,6 +25,7 @@ from cameo.conditioning import (
     unload_lora,
 )
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.placing import Placings
 from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused, ModelTooLarge
 from cameo.pipeline import adapter_folder
@@ -195,7 +196,8 @@ def film(
     def make() -> tuple[Any, float]:
         on_step(0, defaults.steps)
         with tuned(backbone, lora), torch.inference_mode():
-            known = list(people) if references else _features(backbone, people, alone=lora is not None)
+            placings = pipeline.head_placings(script.caption, staged, len(people), frames, defaults.frame_rate)
+            known = list(people) if references else _features(backbone, people, placings, alone=lora is not None)
             conditioned_at = time.perf_counter()
             made = pipeline(
                 prompt=script.caption,
@@ -282,14 +284,19 @@ def unknown_words(caption: str, defaults: Defaults) -> tuple[str, ...]:
     return tuple(word for word in dict.fromkeys(words) if word not in known)
 
 
-def _features(backbone: Backbone, people: Sequence[Identity], *, alone: bool) -> list[IdentityFeatures]:
+def _features(
+    backbone: Backbone, people: Sequence[Identity], placings: Placings, *, alone: bool
+) -> list[IdentityFeatures]:
     """What an adapter is told of people; nothing where there is none, and a LoRA draws the person ``alone``."""
     adapter = backbone.adapter
     if adapter is None and alone:
         return []
     if adapter is None:
         raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
-    return [features_from_identity(person, backbone.pipeline, adapter.config) for person in people]
+    return [
+        features_from_identity(person, backbone.pipeline, adapter.config, placing)
+        for person, placing in zip(people, placings, strict=True)
+    ]
 
 
 def _frames(seconds: float, defaults: Defaults, compression: int) -> int:

@@ -33,10 +33,11 @@ from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable, CastRe
 from cameo.conditioning.features import encode_speech, features_from_identity
 from cameo.conditioning.guidance import identity_guided
 from cameo.conditioning.opening import opening_frame
+from cameo.conditioning.placing import Placings, latent_times, placings_for
 from cameo.conditioning.preroll import cut, later, preroll_frames
 from cameo.conditioning.proof import prove
 from cameo.conditioning.reference import led_in
-from cameo.conditioning.routing import Box, Presence, Routing, check_cast, laid
+from cameo.conditioning.routing import Box, Presence, Routing, check_cast
 from cameo.conditioning.sheet import reference_sheet
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 from enroll.identity import Identity
@@ -123,8 +124,36 @@ class IdentityMixin:
         """Take the adapter off: the transformer's own processors are back. Nothing happens without one."""
         detach(self.transformer)
 
-    def identity_tokens(self, people: Sequence[Identity | IdentityFeatures]) -> list[IdentityTokens]:
+    def head_placings(
+        self, caption: str, presences: Sequence[Presence] | None, people: int, num_frames: int, frame_rate: float
+    ) -> Placings:
+        """Where each one's head is in a scene, for an adapter that lays crops there: by the shot that the caption asks
+        for, and by their region. None for each where the adapter lays none.
+
+        Args:
+            caption: of the scene.
+            presences: of the people; None: everywhere.
+            people: how many.
+            num_frames: of the scene; ``frame_rate`` a second.
+        """
+        adapter = self.identity_adapter
+        if adapter is None or adapter.config.head_placings is None:
+            return [None] * people
+        latents = (num_frames - 1) // self.vae_temporal_compression_ratio + 1
+        times = latent_times(self.transformer, latents, frame_rate)
+        return [
+            placings_for(adapter.config.head_placings, caption, presence, times)
+            for presence in (presences if presences is not None else [None] * people)
+        ]
+
+    def identity_tokens(
+        self, people: Sequence[Identity | IdentityFeatures], placings: Placings | None = None
+    ) -> list[IdentityTokens]:
         """What the adapter tells of each person; biometric, and only in memory.
+
+        Args:
+            people: as enrolled, or as the adapter's features, a row each.
+            placings: where the heads of the enrolled are, from ``head_placings``; None: where an unnamed shot has them.
 
         Raises:
             AdapterMismatch: no adapter is loaded, or a person was enrolled in other spaces than it reads.
@@ -142,9 +171,9 @@ class IdentityMixin:
                 adapter(
                     person
                     if isinstance(person, IdentityFeatures)
-                    else features_from_identity(person, self, adapter.config)  # type: ignore[arg-type]
+                    else features_from_identity(person, self, adapter.config, placing)  # type: ignore[arg-type]
                 )
-                for person in people
+                for person, placing in zip(people, placings or [None] * len(people), strict=True)
             ]
 
     def __call__(
@@ -205,7 +234,11 @@ class IdentityMixin:
             placed = [presence.later(ahead / scene["frame_rate"]) for presence in placed]
         referred = voice_reference is not None or reference_sheets is not None or first_frame is not None
         # References tell of people too: with them, and only then, it may be without an adapter.
-        people = [] if referred and self.identity_adapter is None else self.identity_tokens(identities)
+        people = (
+            []
+            if referred and self.identity_adapter is None
+            else self.identity_tokens(identities, self._placings(scene, placed, len(identities)))
+        )
         lead_in = None if voice_reference is None else self._lead_in(identities, voice_reference)
         if reference_sheets is not None:
             scene["reference_conditions"] = [
@@ -243,6 +276,12 @@ class IdentityMixin:
         index = Path(save_directory) / "model_index.json"
         stated = json.loads(index.read_text()) | {"_class_name": _stock(type(self)).__name__}
         index.write_text(json.dumps(stated, indent=2) + "\n")
+
+    def _placings(self, scene: Mapping[str, Any], presences: Sequence[Presence] | None, people: int) -> Placings:
+        prompts = scene["prompt"]
+        # The people are the same in every scene of a batch, and so is where they are.
+        caption = prompts if isinstance(prompts, str) else next(iter(prompts or ()), "")
+        return self.head_placings(caption, presences, people, scene["num_frames"], scene["frame_rate"])
 
     def _preroll(self, scene: dict[str, Any], seconds: float) -> int:
         """Have the scene begin this much earlier, and say by how many frames."""
@@ -351,7 +390,6 @@ def _routed(
     people, presences = _in_any_order(people, presences)
     if presences is None:
         return IdentityTokens.beside(people), None
-    people = [laid(one, presence) for one, presence in zip(people, presences, strict=True)]
     video, audio = ([getattr(one, stream).shape[1] for one in people] for stream in ("video", "audio"))
     return IdentityTokens.beside(people), Routing(presences, video, audio, height, width)
 

@@ -14,7 +14,7 @@ import numpy as np
 from insightface.utils.face_align import arcface_dst
 from numpy.typing import NDArray
 
-__all__ = ["CROP_SIZE", "body_crop", "face_chip", "head_crop"]
+__all__ = ["CROP_SIZE", "HEAD_LANDMARKS", "body_crop", "face_chip", "head_crop", "similarity"]
 
 CROP_SIZE = 128
 """Edge of head and body crops in pixels."""
@@ -23,6 +23,9 @@ CROP_SIZE = 128
 # (112 px, face filling it) shrunk and shifted.
 _HEAD_SCALE = 0.72
 _HEAD_OFFSET = np.array([64.0 - 56.0 * _HEAD_SCALE, 70.0 - 72.0 * _HEAD_SCALE], np.float32)
+
+HEAD_LANDMARKS: NDArray[np.float32] = (arcface_dst * _HEAD_SCALE + _HEAD_OFFSET) * (CROP_SIZE / 128.0)
+"""Where a head crop has the five landmarks, pixels, (5, 2)."""
 
 
 def face_chip(frame: NDArray[np.uint8], landmarks: NDArray[np.float32], size: int = 112) -> NDArray[np.uint8]:
@@ -41,8 +44,7 @@ def face_chip(frame: NDArray[np.uint8], landmarks: NDArray[np.float32], size: in
 
 def head_crop(frame: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Head with hair and neck, eyes level, RGB uint8, shape (128, 128, 3). The face is about 75 px high in it."""
-    template = (arcface_dst * _HEAD_SCALE + _HEAD_OFFSET) * (CROP_SIZE / 128.0)
-    return _warp(frame, landmarks, template, CROP_SIZE)
+    return _warp(frame, landmarks, HEAD_LANDMARKS, CROP_SIZE)
 
 
 def body_crop(frame: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -80,10 +80,12 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         face_resampler: shape of a resampler of a published layout that makes tokens of a face embedding, see
             ``cameo.conditioning.published``; None for an MLP of our own.
         head_crops: the most head crops it is given.
-        head_placing: (scale, x, y): how a head crop is laid into a picture of its own size, shrunk by ``scale`` about
-            its corner and moved by ``x`` and ``y`` edges, to where a close-up shows the head. Its tokens then belong
-            to places in the picture, and each head prefers, by a reach it learns, what lies near a query. None: a
-            crop is read as it was cut, and belongs nowhere. Not together with ``resample_to``.
+        head_placings: by the words of a caption that ask for a shot, where it shows a head: (scale, x, y), the edge of
+            the crop, its left and its top, in shares of the picture's edges; the first where a caption names none.
+            Crops, those that look into the camera first, are laid into a picture there, see
+            ``cameo.conditioning.placing``. Their tokens belong to places in it, and each head of the attention prefers,
+            by a reach it learns, what lies near a query. None: a crop is read as it was cut, and belongs nowhere. Not
+            together with ``resample_to``.
         token_dim: width of a token.
         tokens_per_embedding: global tokens made of each embedding.
         embedder_width: hidden units between an embedding and its tokens; None: twice ``token_dim``.
@@ -92,12 +94,12 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         resample_to: number of tokens after a Perceiver resampler; None keeps every token.
         num_layers: blocks of the transformer it conditions.
         video_dim: inner dimension of that transformer's ``attn2``.
-        video_heads: and its heads; matters with ``head_placing`` only.
+        video_heads: and its heads; matters with ``head_placings`` only.
         audio_dim: and of its ``audio_attn2``.
         base_model: the backbone it was trained on; ``base_version`` likewise. Empty strings fit any.
 
     Raises:
-        AdapterMismatch: both ``head_placing`` and ``resample_to``.
+        AdapterMismatch: both ``head_placings`` and ``resample_to``.
     """
 
     @register_to_config
@@ -116,7 +118,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         face_views: int = 4,
         face_resampler: ResamplerShape | None = None,
         head_crops: int = 4,
-        head_placing: tuple[float, float, float] | None = None,
+        head_placings: dict[str, tuple[float, float, float]] | None = None,
         token_dim: int = 256,
         tokens_per_embedding: int = 4,
         embedder_width: int | None = None,
@@ -154,9 +156,9 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         # How bright a cell of a crop is, is in the size of its token: only mixing needs all of one size.
         self.video_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
         self.audio_norm = nn.LayerNorm(token_dim) if depth else nn.Identity()
-        if head_placing is not None and resample_to:
-            raise AdapterMismatch("resampled tokens belong nowhere: give head_placing or resample_to, not both")
-        near = 0 if head_placing is None else video_heads
+        if head_placings is not None and resample_to:
+            raise AdapterMismatch("resampled tokens belong nowhere: give head_placings or resample_to, not both")
+        near = 0 if head_placings is None else video_heads
         self.video_layers = nn.ModuleList(IdentityProjection(token_dim, video_dim, near) for _ in range(num_layers))
         self.audio_layers = nn.ModuleList(IdentityProjection(token_dim, audio_dim) for _ in range(num_layers))
 
@@ -187,6 +189,7 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
             voice=zeros(config.voice_dim),
             head_latents=zeros(*crops),
             head_mask=zeros(0, kind=torch.bool),
+            head_times=zeros(0),
             body_latents=zeros(*crops),
             body_mask=zeros(0, kind=torch.bool),
             speech_latents=zeros(0, config.audio_latent_dim),
@@ -214,10 +217,12 @@ class IdentityAdapter(ModelMixin, ConfigMixin):
         )
         mask = torch.cat([faces_mask, bodies_mask, heads_mask, torsos_mask], dim=1)
         video, video_mask = _mix(tokens, mask, self.video_mixer, self.video_resampler, self.video_norm)
-        places = torch.full((*video.shape[:2], 2), torch.nan, device=video.device)
-        if self.config.head_placing is not None:
+        places = torch.full((*video.shape[:2], 3), torch.nan, device=video.device)
+        if self.config.head_placings is not None:
             begin = faces.shape[1] + bodies.shape[1]
-            places[:, begin : begin + heads.shape[1]] = _grid(self.config.head_grid, features.head_latents)
+            of_heads = places[:, begin : begin + heads.shape[1]]
+            of_heads[..., :2] = _grid(self.config.head_grid, features.head_latents)
+            of_heads[..., 2] = features.head_times.repeat_interleave(len(self.crop_position), dim=1)
         return video, video_mask, places
 
     def _audio(self, features: IdentityFeatures) -> tuple[torch.Tensor, torch.Tensor]:
@@ -304,7 +309,7 @@ def check_shape(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DMod
     found = (len(blocks), blocks[0].attn2.inner_dim, blocks[0].audio_attn2.inner_dim)
     expected = (adapter.config.num_layers, adapter.config.video_dim, adapter.config.audio_dim)
     heads = blocks[0].attn2.heads
-    if adapter.config.head_placing is not None and heads != adapter.config.video_heads:
+    if adapter.config.head_placings is not None and heads != adapter.config.video_heads:
         raise AdapterMismatch(
             f"the adapter is for a transformer of {adapter.config.video_heads} heads, this one has {heads}",
             hint="use the adapter that was trained on this backbone",

@@ -100,7 +100,7 @@ def conditioned(
         None if routing is None else routing.video,
         routing is not None and routing.soft,
         # An adapter that lays no crops learned nothing about being near.
-        None if adapter.config.head_placing is None else tokens.video_places,
+        None if adapter.config.head_placings is None else tokens.video_places,
     )
     audio = Conditioning(
         tokens.audio,

@@ -25,6 +25,10 @@ from cameo.conditioning.errors import AdapterMismatch
 __all__ = ["Conditioning", "IdentityAttnProcessor", "Positions"]
 
 
+_EDGES_A_SECOND = 1.5
+"""So that a latent frame of nano, a third of a second, is half the picture away from the next."""
+
+
 @dataclass(frozen=True, repr=False)
 class Conditioning:
     """What one attention adds during one generation or training step.
@@ -39,7 +43,7 @@ class Conditioning:
         routing: how much each of them sees of each token, from their positions: (B or 1, Q, N), 0 to 1. None: all of
             every one.
         soft: whether ``routing`` gives weights other than 0 and 1.
-        places: (n, N, 2), where in the picture each token belongs, see ``IdentityTokens``; None: none of them anywhere.
+        places: (n, N, 3), where and when each token belongs, see ``IdentityTokens``; None: none of them anywhere.
     """
 
     tokens: torch.Tensor
@@ -67,7 +71,7 @@ class Positions:
 
     def __init__(self, transformer: LTX2VideoTransformer3DModel) -> None:
         rope = transformer.rope
-        self._edges = torch.tensor([rope.base_height, rope.base_width], dtype=torch.float32)
+        self._edges = (float(rope.base_height), float(rope.base_width))
         self._middles: dict[str, torch.Tensor] = {}
         self._watches = [
             rope.register_forward_pre_hook(partial(self._see, "video")),
@@ -95,17 +99,24 @@ class Positions:
     def distances(self, places: torch.Tensor) -> torch.Tensor:
         """Squared distances as shares of the picture's edges, (B, Q, N), NaN to tokens that belong nowhere.
 
+        A second counts as ``_EDGES_A_SECOND`` edges of the picture; a token that belongs to all times is never far.
+
         Args:
-            places: (B, N, 2), (x, y), see ``IdentityTokens``.
+            places: (B, N, 3), (x, y, seconds), see ``IdentityTokens``.
 
         Raises:
             AdapterMismatch: no pass is running.
         """
-        queries = (self.video[:, 1:].transpose(1, 2) / self._edges.to(self.video.device)).to(places.device)
+        video, (height, width) = self.video, self._edges
+        seconds, y, x = video.unbind(1)
+        queries = torch.stack([x / width, y / height, seconds * _EDGES_A_SECOND], -1).to(places.device)
         if len(queries) not in (1, len(places)):
             # A guided pass has twice the rows, at the same places.
             queries = queries.repeat(len(places) // len(queries), 1, 1)
-        return (queries[:, :, None] - places.float().flip(-1)[:, None]).square().sum(-1)
+        x, y, seconds = places.float().unbind(-1)
+        at = torch.stack([x, y, seconds * _EDGES_A_SECOND], -1)
+        away = (queries[:, :, None] - at[:, None]).square()
+        return away[..., :2].sum(-1) + away[..., 2].nan_to_num()
 
     def _of(self, stream: str) -> torch.Tensor:
         if stream not in self._middles:
@@ -118,7 +129,7 @@ class Positions:
 
 @dataclass(frozen=True, repr=False)
 class _KeysValues:
-    """(B, N, H, d) each; ``mask`` (B, 1, 1, N) bool or None; ``places`` (B, N, 2) or None."""
+    """(B, N, H, d) each; ``mask`` (B, 1, 1, N) bool or None; ``places`` (B, N, 3) or None."""
 
     key: torch.Tensor
     value: torch.Tensor

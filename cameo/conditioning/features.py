@@ -5,9 +5,10 @@ The same encoders serve training, so that an adapter meets at generation what it
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import torch
 import torchaudio
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from cameo.backbones.mel import log_mel
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.placing import Placing, frontal, lay_crop
 from cameo.conditioning.types import IdentityFeatures
 from enroll.identity import CropKind, Embedding, Identity, Modality, Speech
 
-__all__ = ["AdapterSpec", "encode_crops", "encode_speech", "features_from_identity", "lay_crop"]
+__all__ = ["AdapterSpec", "encode_crops", "encode_speech", "features_from_identity"]
 
 _SHORTEST_SPEECH = 1024
 """Samples; less than one window of the spectrogram says nothing of a voice."""
@@ -36,17 +38,29 @@ class AdapterSpec(Protocol):
     voice_dim: int
     face_views: int
     head_crops: int
-    head_placing: tuple[float, float, float] | None
+    head_placings: Mapping[str, Sequence[float]] | None
     max_speech: int
     video_latent_channels: int
     head_grid: int
     audio_latent_dim: int
 
 
-def features_from_identity(identity: Identity, pipeline: LTX2Pipeline, adapter_config: AdapterSpec) -> IdentityFeatures:
+def features_from_identity(
+    identity: Identity,
+    pipeline: LTX2Pipeline,
+    adapter_config: AdapterSpec,
+    placings: Sequence[tuple[float, Placing]] | None = None,
+) -> IdentityFeatures:
     """One person as a batch of one, float32, on the pipeline's device.
 
     What the identity does not hold (no voice in the consent's scope, say) is absent in the features.
+
+    Args:
+        identity: the person.
+        pipeline: whose autoencoders encode crops and speech.
+        adapter_config: what is to be told.
+        placings: where their head is in the scene and when, see ``placings_for``, for an adapter that lays crops into
+            the picture; None: where its first shot shows one.
 
     Raises:
         AdapterMismatch: the identity has a modality, but not in the space this adapter was trained on, or in another
@@ -56,7 +70,7 @@ def features_from_identity(identity: Identity, pipeline: LTX2Pipeline, adapter_c
     face = _embedding(identity, "face", spec.face_space, spec.face_dim)
     body = _embedding(identity, "body", spec.body_space, spec.body_dim)
     voice = _embedding(identity, "voice", spec.voice_space, spec.voice_dim)
-    heads = _crops(identity, pipeline, "head", spec.head_crops, spec)
+    heads, times = _heads(identity, pipeline, spec, placings)
     torsos = _crops(identity, pipeline, "body", 1, spec)
     speech = _speech(identity.speech, pipeline, spec)
     looks = np.zeros((1, spec.face_dim), np.float32) if face is None else _looks(face, spec.face_views)
@@ -67,6 +81,7 @@ def features_from_identity(identity: Identity, pipeline: LTX2Pipeline, adapter_c
         voice=_vector(voice, spec.voice_dim),
         head_latents=heads[None],
         head_mask=torch.ones(1, len(heads), dtype=torch.bool),
+        head_times=times[None],
         body_latents=torsos[None],
         body_mask=torch.ones(1, len(torsos), dtype=torch.bool),
         speech_latents=speech[None],
@@ -140,35 +155,39 @@ def _vector(embedding: Embedding | None, dim: int) -> torch.Tensor:
     return torch.zeros(1, dim) if embedding is None else torch.from_numpy(embedding.vector.astype(np.float32))[None]
 
 
+def _heads(
+    identity: Identity, pipeline: LTX2Pipeline, spec: AdapterSpec, placings: Sequence[tuple[float, Placing]] | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents of the head crops (K, C, h, w), laid into the picture where the adapter wants that, and when (K)."""
+    if spec.head_placings is None:
+        latents = _crops(identity, pipeline, "head", spec.head_crops, spec)
+        return latents, torch.full((len(latents),), nan)
+    crops = identity.crops_of("head")
+    first = frontal([(crop.pose.yaw, crop.pose.pitch) for crop in crops])[: spec.head_crops]
+    if placings is None:
+        placings = [(nan, Placing(*next(iter(spec.head_placings.values()))))]
+    edge = spec.head_grid * pipeline.vae_spatial_compression_ratio
+    laid = [
+        lay_crop(crops[number].pixels, placing.matrix((edge, edge), len(crops[number].pixels)), (edge, edge))
+        for _, placing in placings
+        for number in first
+    ]
+    return _encoded(laid, pipeline, "head", spec), torch.tensor([at for at, _ in placings for _ in first])
+
+
 def _crops(identity: Identity, pipeline: LTX2Pipeline, kind: CropKind, most: int, spec: AdapterSpec) -> torch.Tensor:
-    crops = identity.crops_of(kind)[:most]
+    return _encoded([crop.pixels for crop in identity.crops_of(kind)[:most]], pipeline, kind, spec)
+
+
+def _encoded(
+    pictures: Sequence[NDArray[np.uint8]], pipeline: LTX2Pipeline, kind: CropKind, spec: AdapterSpec
+) -> torch.Tensor:
     shape = (spec.video_latent_channels, spec.head_grid, spec.head_grid)
-    if not crops:
+    if not pictures:
         return torch.zeros(0, *shape)
-    pixels = [crop.pixels for crop in crops]
-    if kind == "head" and spec.head_placing is not None:
-        pixels = [lay_crop(one, spec.head_placing) for one in pixels]
-    latents = encode_crops(pipeline, np.stack(pixels))
+    latents = encode_crops(pipeline, np.stack(pictures))
     _expect(f"{kind} crop latents of this backbone", latents.shape[1:], shape)
     return latents.cpu()
-
-
-def lay_crop(
-    crop: NDArray[np.uint8], placing: tuple[float, float, float], size: tuple[int, int] | None = None
-) -> NDArray[np.uint8]:
-    """A picture with the crop where a close-up would show it, its border repeated around it; (H, W, 3).
-
-    Args:
-        crop: RGB uint8, shape (h, w, 3).
-        placing: see ``head_placing`` of the adapter.
-        size: (W, H) of the picture; None for that of the crop.
-    """
-    scale, x, y = placing
-    height, width = crop.shape[:2]
-    across, down = size or (width, height)
-    matrix = np.array([[scale * across / width, 0, x * across], [0, scale * down / height, y * down]], np.float32)
-    laid = cv2.warpAffine(crop, matrix, (across, down), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return laid.astype(np.uint8, copy=False)
 
 
 def _speech(speech: Speech | None, pipeline: LTX2Pipeline, spec: AdapterSpec) -> torch.Tensor:

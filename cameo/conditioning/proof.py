@@ -99,6 +99,7 @@ def somebody(adapter: IdentityAdapter, seed: int = 0) -> IdentityFeatures:
         voice=noise(config.voice_dim),
         head_latents=noise(config.head_crops, *crop),
         head_mask=known(config.head_crops),
+        head_times=torch.full((1, config.head_crops), torch.nan, device=adapter.device),
         body_latents=noise(1, *crop),
         body_mask=known(1),
         speech_latents=noise(config.max_speech, config.audio_latent_dim),

@@ -16,9 +16,8 @@ import torch
 
 from cameo.conditioning.attention import Positions
 from cameo.conditioning.errors import CastRefused
-from cameo.conditioning.types import IdentityTokens
 
-__all__ = ["MAX_PEOPLE", "Box", "Presence", "Routing", "check_cast", "laid"]
+__all__ = ["MAX_PEOPLE", "Box", "Presence", "Routing", "check_cast"]
 
 MAX_PEOPLE = 4
 """In one scene. More faces are smaller than a recogniser can tell apart."""
@@ -192,16 +191,6 @@ class Routing:
         if seen is None or seen[0] is not middles:
             seen = self._last[stream] = (middles, compute())
         return seen[1]
-
-
-def laid(tokens: IdentityTokens, presence: Presence) -> IdentityTokens:
-    """Crops that belong to the middle of the picture belong to the middle of their owner's region, where it is at
-    first; as large as they are, for a head is learned at one size."""
-    if not presence.path:
-        return tokens
-    box = presence.path[0][1]
-    moved = tokens.video_places.new_tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2])
-    return replace(tokens, video_places=tokens.video_places + moved)
 
 
 def check_cast(presences: Sequence[Presence]) -> None:

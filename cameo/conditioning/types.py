@@ -26,6 +26,8 @@ class IdentityFeatures:
         voice: (B, Dv) float, the adapter's voice space; a row of zeros is absent.
         head_latents: (B, K, C, h, w) float, head crops through the backbone's video VAE as single frames, normalised.
         head_mask: (B, K) bool.
+        head_times: (B, K) float, when in the scene a head looks like that crop and is where it shows it, in seconds;
+            NaN: all through. Matters to adapters that lay crops into the picture.
         body_latents: (B, J, C, h, w) float, body crops likewise; J is 1 so far.
         body_mask: (B, J) bool.
         speech_latents: (B, T, Da) float, reference speech through the audio VAE, normalised and packed.
@@ -38,6 +40,7 @@ class IdentityFeatures:
     voice: torch.Tensor
     head_latents: torch.Tensor
     head_mask: torch.Tensor
+    head_times: torch.Tensor
     body_latents: torch.Tensor
     body_mask: torch.Tensor
     speech_latents: torch.Tensor
@@ -107,8 +110,8 @@ class IdentityTokens:
         audio: (B, M, D), for ``audio_attn2``.
         video_mask: (B, N) bool, False where there is no token.
         audio_mask: (B, M) bool.
-        video_places: (B, N, 2) float, where in the picture a token belongs, (x, y) as shares of its edges; NaN for one
-            that belongs nowhere.
+        video_places: (B, N, 3) float, where in the picture a token belongs and when, (x, y) as shares of its edges and
+            seconds; NaN for x and y of one that belongs nowhere, and for the seconds of one that belongs to all.
     """
 
     video: torch.Tensor

@@ -105,18 +105,12 @@ def without(batch: Batch, rng: np.random.Generator) -> Batch:
 
 
 def _partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
-    """Some without face, body or voice; each by one head crop at least, for many a person is filmed from one side."""
-    count, crops = people.head_mask.shape
+    """Some without face, body or voice."""
 
     def keep(share: float) -> Tensor:
-        return torch.from_numpy(rng.uniform(size=count) >= share)
+        return torch.from_numpy(rng.uniform(size=len(people)) >= share)
 
-    ranks = rng.permuted(np.tile(np.arange(crops), (count, 1)), axis=1)
-    told = torch.from_numpy(ranks < rng.integers(1, crops + 1, (count, 1))).to(people.head_mask.device)
-    people = people.keep(face=keep(_NO_FACE), body=keep(_NO_BODY), voice=keep(_NO_VOICE))
-    return replace(
-        people, head_latents=people.head_latents * told[..., None, None, None], head_mask=people.head_mask & told
-    )
+    return people.keep(face=keep(_NO_FACE), body=keep(_NO_BODY), voice=keep(_NO_VOICE))
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

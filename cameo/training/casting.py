@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.attach import conditioned
-from cameo.conditioning.routing import Routing, laid
+from cameo.conditioning.routing import Routing
 from cameo.conditioning.types import IdentityTokens
 from cameo.staging import SIDES
 from cameo.training.flow import Batch
@@ -28,7 +28,7 @@ def cast(
     if batch.partners is None or batch.spoken is None:
         return conditioned(transformer, tokens)
     presences = (SIDES["left"], SIDES["right"])
-    people = [laid(one, there) for one, there in zip((tokens, adapter(batch.partners)), presences, strict=True)]
+    people = [tokens, adapter(batch.partners)]
     lengths = ([one.video.shape[1] for one in people], [one.audio.shape[1] for one in people])
     routing = _OwnTimes(presences, *lengths, SIZE, SIZE, batch.spoken)
     return conditioned(transformer, IdentityTokens.beside(people), routing=routing)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import LTX2Pipeline, LTX2VideoTransformer3DModel
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
@@ -36,6 +37,9 @@ __all__ = [
 FRAME_RATE = 12.5
 _NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
 _AUDIO_WEIGHT = 1.0
+_ONCE = 0.4
+"""Share of batches whose people are told by a crop that lies still, as they are in most scenes."""
+
 _EARLY_OR_LATE = 0.25
 """Seconds by which a time of speech may be told too long, at either end."""
 
@@ -80,6 +84,7 @@ class Dataset:
             raise SystemExit(f"no latents in {folder}: run `python -m cameo.training.latents` first")
         video, audio, features = [], [], []
         together_video, together_audio = [], []
+        guides, together_guides = [], []
         self.truths: list[list[dict[str, Any]]] = []
         self._together_truths: list[dict[str, Any]] = []
         for path in paths:
@@ -89,6 +94,8 @@ class Dataset:
             together_video.append(tensors["together_video"][0])
             together_audio.append(tensors["together_audio"][0])
             features.append(features_of(tensors))
+            guides.append(tensors["guides"])
+            together_guides.append(tensors["together_guides"])
             with safe_open(path, "pt") as file:
                 told = file.metadata()
             self.truths.append(json.loads(told["truths"]))
@@ -97,6 +104,8 @@ class Dataset:
         self._together_video = torch.stack(together_video).to(device)
         self._together_audio = torch.stack(together_audio).to(device)
         self.people = IdentityFeatures.stack(features).to(device)
+        self._guides, self._together_guides = torch.stack(guides).to(device), torch.stack(together_guides).to(device)
+        self._guide_times = tensors["guide_times"].to(device)
         grid = self.video.shape[3:]
         self.weight = _face_weight(_points(self.truths, 0), *grid).to(device)
         couples = [[truth] for truth in self._together_truths]
@@ -118,6 +127,7 @@ class Dataset:
                 takes the clips whole. A moment teaches looks for a fraction of what a whole clip costs.
         """
         people, clips = rng.integers(len(self), size=count), rng.integers(self.video.shape[1], size=count)
+        guides = self._guides[people, clips]
         video, audio, weight = self.video[people, clips], self.audio[people, clips], self.weight[people, clips]
         begins = np.zeros((count, 2), int)
         if frames is not None:
@@ -133,7 +143,7 @@ class Dataset:
             video=video.float(),
             audio=audio.float(),
             captions=[self._caption(self.truths[p][c], c, rng) for p, c in zip(people, clips, strict=True)],
-            people=self.people[torch.from_numpy(people).to(self.video.device)],
+            people=self._laid(self.people[torch.from_numpy(people).to(self.video.device)], guides, begins, frames, rng),
             begins=torch.from_numpy(begins),
             weight=weight,
         )
@@ -156,15 +166,45 @@ class Dataset:
         spoken = np.array([[member["speaks"] for member in truth["cast"]] for truth in truths])
         spoken += rng.uniform(0, _EARLY_OR_LATE, spoken.shape) * [-1, 1]
         picked, others = (torch.from_numpy(n).to(self.video.device) for n in (left, right))
+        begins, guides = np.zeros((count, 2), int), self._together_guides[picked]
         return Batch(
             video=self._together_video[picked].float(),
             audio=self._together_audio[picked].float(),
             captions=[caption(truth, rng) for truth in truths],
-            people=self.people[picked],
-            begins=torch.zeros(count, 2, dtype=torch.int64),
+            people=self._laid(self.people[picked], guides[:, 0], begins, None, rng),
+            begins=torch.from_numpy(begins),
             weight=self._together_weight[picked],
-            partners=self.people[others],
+            partners=self._laid(self.people[others], guides[:, 1], begins, None, rng),
             spoken=torch.from_numpy(spoken.astype(np.float32)),
+        )
+
+    def _laid(
+        self,
+        people: IdentityFeatures,
+        guides: Tensor,
+        begins: NDArray[np.int64],
+        frames: int | None,
+        rng: np.random.Generator,
+    ) -> IdentityFeatures:
+        """The people with their crops laid where the clips show their heads, once for all of it or frame by frame.
+
+        Args:
+            people: B of them.
+            guides: (B, F + 1, C, h, w), see ``cameo.training.guides``.
+            begins: see ``Batch``.
+            frames: of the video latent; None: all.
+            rng: draws which.
+        """
+        count, length = len(people), guides.shape[1] - 1
+        if rng.uniform() < _ONCE:
+            picked, times = guides[:, -1:], torch.full((count, 1), torch.nan, device=guides.device)
+        else:
+            which = torch.from_numpy(begins[:, :1] + np.arange(frames or length)).to(guides.device)
+            picked = guides[torch.arange(count, device=guides.device)[:, None], which]
+            times = self._guide_times[which]
+        known = people.head_mask[:, :1].expand(times.shape)
+        return replace(
+            people, head_latents=picked.float() * known[..., None, None, None], head_mask=known, head_times=times
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import NanoConfig
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.features import features_from_identity
+from cameo.conditioning.placing import latent_times
+from cameo.training.flow import FRAME_RATE
+from cameo.training.guides import guides
 from cameo.training.identities import BODY, DIMS, FACE, VOICE
 from cameo.training.parts import autoencoders
 from cameo.training.run import Stage, sizes
@@ -36,9 +40,9 @@ _MEASURED_ON = 60
 
 _TRUTHS = {"truths": "clips", "together_truths": "together"}
 
-_HEAD_PLACING = (0.81, 0.105, 0.097)
-"""Where a made-up close-up shows a head: the mean of what brings the crop's template onto the landmarks of 415 frames.
-They stray from it by 7 px across, 3 px in height and 7 % in size."""
+_HEAD_PLACINGS = {"close-up": (0.8, 0.105, 0.106), "medium shot": (0.52, 0.242, 0.123)}
+"""Where made-up clips show a head: the mean of what brings the crop's landmarks onto theirs, 718 and 419 clips. They
+stray from it by 9 and 5 px across, 5 and 4 px in height and 8 % in size."""
 
 
 def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
@@ -52,7 +56,8 @@ def new_adapter(config: NanoConfig, version: str = "") -> IdentityAdapter:
         voice_dim=DIMS[VOICE],
         video_latent_channels=config.latent_channels,
         head_grid=CROP_SIZE // config.space,
-        head_placing=_HEAD_PLACING,
+        head_crops=1,
+        head_placings=_HEAD_PLACINGS,
         audio_latent_dim=config.audio_latent_dim,
         token_dim=192,
         tokens_per_embedding=2,
@@ -107,11 +112,37 @@ def _encode_shard(seed: int, source: Path, identity: Path, path: Path, runs: Pat
     known = Identity.from_bytes(identity.read_bytes())
     features = features_from_identity(known, pipeline, new_adapter(sizes(runs)).config)
     tensors |= {f"features/{k}": v.contiguous() for k, v in features.tensors().items()}
+    tensors |= _guides(pipeline, known, _neighbour(identity, seed), shard, tensors["video"].shape[2])
     tensors = {k: v.cpu() for k, v in tensors.items()}
     truths = shard.truths(0)
     partial = path.with_suffix(".part")
     save_file(tensors, partial, metadata={name: json.dumps(truths[of]) for name, of in _TRUTHS.items()})
     partial.replace(path)
+
+
+def _guides(
+    pipeline: LTX2Pipeline, known: Identity, neighbour: Identity | None, shard: Shards, frames: int
+) -> dict[str, Tensor]:
+    """(CLIPS, frames + 1, C, h, w) of the person's clips, and (2, …) of the two in the one with their neighbour."""
+    truths, rng = shard.truths(0), np.random.default_rng([0x6D1D, *known.handle.encode()])
+
+    def of(identity: Identity, member: dict[str, Any]) -> Tensor:
+        points = np.array(member["landmarks"], np.float32)
+        return guides(pipeline, identity.crops_of("head"), points, frames, rng)
+
+    (together,) = truths["together"]
+    # Who has no neighbour is never drawn beside one.
+    both = zip((known, neighbour or known), together["cast"], strict=True)
+    return {
+        "guides": torch.stack([of(known, clip["cast"][0]) for clip in truths["clips"]]).half(),
+        "together_guides": torch.stack([of(identity, member) for identity, member in both]).half(),
+        "guide_times": torch.tensor(latent_times(pipeline.transformer, frames, FRAME_RATE)),
+    }
+
+
+def _neighbour(identity: Path, seed: int) -> Identity | None:
+    path = identity.with_stem(f"{seed + 1:0{len(identity.stem)}d}")
+    return Identity.from_bytes(path.read_bytes()) if path.exists() else None
 
 
 @lru_cache(maxsize=1)

@@ -29,7 +29,8 @@ from cameo.conditioning import (
 )
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.errors import AdapterMismatch
-from cameo.conditioning.features import encode_crops, encode_speech, lay_crop
+from cameo.conditioning.features import encode_crops, encode_speech
+from cameo.conditioning.placing import Placing, lay_crop
 from cameo.errors import InputRefused
 from cameo.generation import PERSON, as_pixels, forget, heed, manner
 from cameo.training.flow import Batch, Noised, flow_loss, noised, velocities
@@ -80,11 +81,13 @@ class _Scene:
 
 @dataclass(frozen=True)
 class _Examples:
-    """Moments to learn from: (N, C, 1, h, w) latents, (N, h, w) how much each cell counts, (N,) which crop it is."""
+    """Moments to learn from: (N, C, 1, h, w) latents, (N, h, w) how much each cell counts, (N,) which crop it is; and
+    (N, 1, C, h, w), another crop that lies where this one does, for an adapter that lays crops into the picture."""
 
     video: Tensor
     weight: Tensor
     crop: Tensor
+    guides: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -187,21 +190,35 @@ def _drift(backbone: Backbone, noisy: Noised) -> Tensor:
 
 def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, rng: np.random.Generator) -> _Examples:
     """Every head crop several times, each laid a little otherwise, as people sit a little otherwise."""
-    crops = identity.crops_of("head")[: adapter.config.head_crops]
+    crops = [crop.pixels for crop in identity.crops_of("head")]
     if not crops:
         raise AdapterMismatch("this identity has no head crop to learn from", hint="enroll with scope face")
-    size = (backbone.defaults.width, backbone.defaults.height)
-    scale, left, top = adapter.config.head_placing or (1.0, 0.0, 0.0)
-    pictures, rectangles = [], []
-    for crop in crops:
+    size, edge = (backbone.defaults.width, backbone.defaults.height), len(crops[0])
+    shots = adapter.config.head_placings
+    usual = Placing(*next(iter(shots.values()))) if shots else Placing(1.0, 0.0, 0.0)
+    pictures, guides, rectangles = [], [], []
+    for number, crop in enumerate(crops):
+        # Whoever was filmed from one side only is learned from that.
+        others = crops[:number] + crops[number + 1 :] or crops
         for _ in range(_LOOKS_OF_A_CROP):
-            laid = scale * rng.uniform(0.95, 1.05)
-            x, y = left + rng.uniform(-0.05, 0.05), top + rng.uniform(-0.03, 0.03)
-            pictures.append(lay_crop(crop.pixels, (laid, x, y), size))
-            rectangles.append((x, y, x + laid, y + laid))
+            placing = _about(usual, rng)
+            matrix = placing.matrix(size, edge)
+            pictures.append(lay_crop(crop, matrix, size))
+            guides.append(lay_crop(others[int(rng.integers(len(others)))], matrix, size))
+            rectangles.append((placing.x, placing.y, placing.x + placing.scale, placing.y + placing.scale))
     latents = encode_crops(backbone.pipeline, np.stack(pictures))
     inside = _inside(torch.tensor(rectangles), *latents.shape[2:])
-    return _Examples(latents[:, :, None], inside, torch.arange(len(crops)).repeat_interleave(_LOOKS_OF_A_CROP))
+    return _Examples(
+        latents[:, :, None],
+        inside,
+        torch.arange(len(crops)).repeat_interleave(_LOOKS_OF_A_CROP),
+        encode_crops(backbone.pipeline, np.stack(guides))[:, None] if shots else None,
+    )
+
+
+def _about(placing: Placing, rng: np.random.Generator) -> Placing:
+    scale = placing.scale * rng.uniform(0.95, 1.05)
+    return Placing(scale, placing.x + rng.uniform(-0.05, 0.05), placing.y + rng.uniform(-0.03, 0.03))
 
 
 def _inside(rectangles: Tensor, height: int, width: int) -> Tensor:
@@ -234,7 +251,11 @@ def _moments(
     """Moments of the person, with what is known of them less the crop that is to be drawn."""
     picked = torch.from_numpy(rng.integers(len(examples.video), size=count))
     people = features[torch.zeros(count, dtype=torch.int64)]
-    if people.head_mask.shape[1] > 1:
+    if examples.guides is not None:
+        known = people.head_mask.new_ones(count, 1)
+        people = replace(people, head_latents=examples.guides[picked], head_mask=known)
+    elif people.head_mask.shape[1] > 1:
+        # Crops of which an adapter is told are the first that were kept.
         others = torch.arange(people.head_mask.shape[1])[None] != examples.crop[picked][:, None]
         people = replace(people, head_mask=people.head_mask & others.to(people.head_mask.device))
     speech = features.speech_latents[0]

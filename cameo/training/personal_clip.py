@@ -19,13 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torchaudio.functional import resample
 
 from cameo.conditioning import IdentityFeatures, add_lora, conditioned, dump_lora, features_from_identity
+from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.lora import set_lora_scales
+from cameo.conditioning.placing import Placing, Placings
 from cameo.errors import InputRefused, ModelTooLarge
+from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.generation import PERSON, as_pixels, guidance
 from cameo.pipeline import CameoLTX2Pipeline, adapter_folder
 from cameo.training.adapter.examples import Scenes
@@ -95,12 +99,14 @@ class _Takes:
         video: (N, C, F, h, w), normalised latents; ``audio`` (N, T, D), packed.
         prompts: by scene, what the transformer reads of its caption, see ``prompt_states``.
         heard: whether the sound is the person's.
+        placings: by scene, where their head is in it, see ``features_from_identity``; None: it was not seen.
     """
 
     video: Tensor
     audio: Tensor
     prompts: list[tuple[Tensor, Tensor, Tensor]]
     heard: bool
+    placings: Placings = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,14 +185,14 @@ def personalize_from_clip(
                     base_version=generator.defaults().version or None,
                 )
             told = pipeline.identity_adapter
-            features = None if told is None else features_from_identity(identity, pipeline, told.config)
+            people = None if told is None else _told_of(pipeline, told, identity, person.placings)
             world = _priors(pipeline, generator, framing, words, seed)
         if share() >= 1:
             raise InputRefused(
                 f"{minutes:g} minutes were over before the examples were made",
                 hint="give it more, such as --minutes 20",
             )
-        return _learn(pipeline, framing, person, world, features, rank, batch, seed, share, on_step)
+        return _learn(pipeline, framing, person, world, people, rank, batch, seed, share, on_step)
     except torch.OutOfMemoryError as error:
         raise ModelTooLarge(
             f"model {generator.name!r} ran out of memory while it learned: {error}",
@@ -221,7 +227,28 @@ def _takes_of(
         torch.stack([sound_latents(pipeline, scene.sound if heard else None, seconds) for scene in scenes]).float(),
         [states] * len(scenes),
         heard,
+        [_placing(scene.pictures) for scene in scenes],
     )
+
+
+def _placing(pictures: NDArray[np.uint8]) -> list[tuple[float, Placing]] | None:
+    """Where a head mostly is in a scene; None where no face is seen."""
+    faces = [(*look.centre, look.reach[0]) for look in faces_in(spread_frames(pictures))]
+    if not faces:
+        return None
+    x, y, height = np.median(faces, axis=0)
+    return [(math.nan, Placing.around((float(x), float(y)), float(height)))]
+
+
+def _told_of(
+    pipeline: CameoLTX2Pipeline, adapter: IdentityAdapter, identity: Identity, placings: Placings
+) -> IdentityFeatures:
+    """What the adapter is told of the person, a row for every scene."""
+    if adapter.config.head_placings is None:
+        known = features_from_identity(identity, pipeline, adapter.config)
+        return known[torch.zeros(len(placings), dtype=torch.int64)]
+    each = [features_from_identity(identity, pipeline, adapter.config, placing) for placing in placings]
+    return IdentityFeatures.stack(each)
 
 
 def _adapter_of(generator: Generator, named: str | None) -> Path | None:
@@ -267,7 +294,7 @@ def _learn(
     framing: _Framing,
     person: _Takes,
     world: _Takes,
-    features: IdentityFeatures | None,
+    people: IdentityFeatures | None,
     rank: int,
     batch: int,
     seed: int,
@@ -293,19 +320,21 @@ def _learn(
         for group in optimiser.param_groups:
             group["lr"] = highest * min(1.0, 20 * over) * (1.0 - over)
         optimiser.zero_grad(set_to_none=True)
+        drawn = rng.integers(len(person.video), size=batch)
         told = (
             nullcontext()
-            if adapter is None or features is None
-            else conditioned(transformer, adapter(_partly(features, batch, rng).to(device)))
+            if adapter is None or people is None
+            else conditioned(transformer, adapter(_partly(people[torch.from_numpy(drawn)], rng).to(device)))
         )
         # Around the way back too: where activations are computed again, the same person must be told.
         with told, mixed(device):
             picture, sound = losses(
-                transformer, _drawn(person, batch, rng).to(device), pipeline.scheduler.config, framing.fps
+                transformer, _noised(person, drawn, rng).to(device), pipeline.scheduler.config, framing.fps
             )
             (picture.mean() + sound.mean()).backward()
         with mixed(device):
-            (_TETHER * _drift(pipeline, _drawn(world, batch, rng).to(device), framing.fps)).backward()
+            others = rng.integers(len(world.video), size=batch)
+            (_TETHER * _drift(pipeline, _noised(world, others, rng).to(device), framing.fps)).backward()
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
     for weight in learned:
@@ -313,29 +342,27 @@ def _learn(
     return dump_lora(transformer, PERSON)
 
 
-def _drawn(scenes: _Takes, count: int, rng: np.random.Generator) -> Scenes:
+def _noised(scenes: _Takes, picked: NDArray[np.int64], rng: np.random.Generator) -> Scenes:
     """Some of them, each mixed with noise in its own way."""
-    picked = rng.integers(len(scenes.video), size=count)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     video, audio = scenes.video[picked], scenes.audio[picked]
     picture, sound, mask = (torch.stack([scenes.prompts[n][part] for n in picked]) for part in range(3))
     return Scenes(
         video=video,
         audio=audio,
-        heard=torch.full((count,), scenes.heard),
+        heard=torch.full((len(picked),), scenes.heard),
         picture_prompt=picture,
         sound_prompt=sound,
         prompt_mask=mask,
-        level=torch.randn(count, generator=generator),
+        level=torch.randn(len(picked), generator=generator),
         video_noise=torch.randn(video.shape, generator=generator),
         audio_noise=torch.randn(audio.shape, generator=generator),
     )
 
 
-def _partly(features: IdentityFeatures, count: int, rng: np.random.Generator) -> IdentityFeatures:
+def _partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
     """What is known of the person, each time without some of the crops: one of them may be of this very moment, and to
     draw it from itself would teach copying."""
-    people = features[torch.zeros(count, dtype=torch.int64)]
     kept = torch.from_numpy(rng.uniform(size=tuple(people.head_mask.shape)) < _TOLD).to(people.head_mask.device)
     return replace(people, head_mask=people.head_mask & kept)
 

@@ -89,20 +89,20 @@ def run(transformer: LTX2VideoTransformer3DModel) -> Pass:
     return run
 
 
-@pytest.fixture(params=[None, (0.8, 0.1, 0.1)], ids=["nowhere", "placed"])
-def placing(request: pytest.FixtureRequest) -> tuple[float, float, float] | None:
-    """Whether head crops belong to places in the picture."""
+@pytest.fixture(params=[None, {"close-up": (0.8, 0.1, 0.1)}], ids=["nowhere", "placed"])
+def placings(request: pytest.FixtureRequest) -> dict[str, tuple[float, float, float]] | None:
+    """Whether head crops are laid into the picture."""
     return request.param
 
 
 @pytest.fixture
-def untrained(placing: tuple[float, float, float] | None) -> IdentityAdapter:
-    return make_adapter(head_placing=placing)
+def untrained(placings: dict[str, tuple[float, float, float]] | None) -> IdentityAdapter:
+    return make_adapter(head_placings=placings)
 
 
 @pytest.fixture
-def trained(placing: tuple[float, float, float] | None) -> IdentityAdapter:
-    return open_values(make_adapter(head_placing=placing))
+def trained(placings: dict[str, tuple[float, float, float]] | None) -> IdentityAdapter:
+    return open_values(make_adapter(head_placings=placings))
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_trained_values_move_the_output_and_clear_afterwards(transformer, traine
     assert same(run(), base), "cleared after an exception"
 
 
-@pytest.mark.parametrize("placing", [None], indirect=True)
+@pytest.mark.parametrize("placings", [None], indirect=True)
 @torch.no_grad()
 def test_the_term_by_a_second_computation(transformer, trained, features):
     """attn2 alone against a plain re-computation: attention, plus identity, then gate, then to_out, once."""

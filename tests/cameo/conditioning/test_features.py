@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from cameo.conditioning import AdapterMismatch, IdentityAdapter, attach, conditioned, features_from_identity
+from cameo.conditioning import (
+    AdapterMismatch,
+    IdentityAdapter,
+    IdentityFeatures,
+    attach,
+    conditioned,
+    features_from_identity,
+)
 from cameo.conditioning.features import encode_crops, encode_speech
-from enroll.identity import Crop, Embedding, Identity, Speech, View
+from cameo.conditioning.placing import Placing, lay_crop
+from enroll.identity import Crop, Embedding, Identity, Pose, Speech, View
 
 RNG = np.random.default_rng(0)
 
@@ -95,13 +103,15 @@ def test_shapes_and_what_is_known(tiny_pipeline, adapter):
         "voice": (1, 14),
         "head_latents": (1, 4, 32, 4, 4),
         "head_mask": (1, 4),
+        "head_times": (1, 4),
         "body_latents": (1, 1, 32, 4, 4),
         "body_mask": (1, 1),
         "speech_latents": (1, 50, 16),
         "speech_mask": (1, 50),
     }
     assert all(tensor.all() for name, tensor in features.tensors().items() if name.endswith("mask"))
-    assert all(tensor.isfinite().all() for tensor in features.tensors().values())
+    assert features.head_times.isnan().all()
+    assert all(tensor.isfinite().all() for name, tensor in features.tensors().items() if name != "head_times")
 
 
 def test_the_mean_leads_and_the_best_views_follow(tiny_pipeline, adapter):
@@ -205,15 +215,27 @@ def test_a_person_reaches_the_scene(tiny_pipeline, adapter):
         assert torch.equal(again[1], sound)
 
 
-def test_a_head_crop_is_laid_where_a_close_up_shows_it(tiny_pipeline, adapter):
-    def quarters(middle: int) -> np.ndarray:
-        picture = np.zeros((128, 128, 3), np.uint8)
-        picture[:middle, :middle], picture[middle:, :middle] = (200, 30, 30), (20, 180, 60)
-        picture[:middle, middle:], picture[middle:, middle:] = (10, 60, 220), (240, 240, 120)
-        return picture
+def test_the_crop_that_looks_into_the_camera_is_laid_where_a_shot_shows_a_head(tiny_pipeline, adapter):
+    red, blue = (np.full((128, 128, 3), colour, np.uint8) for colour in ((200, 30, 30), (10, 60, 220)))
 
-    identity = make_identity()
-    identity = replace(identity, crops=(Crop("head", quarters(64), 0.0, 1.0),))
-    adapter.register_to_config(head_placing=(0.5, 0.0, 0.0))
-    laid = features_from_identity(identity, tiny_pipeline, adapter.config).head_latents[0]
-    assert torch.equal(laid, encode_crops(tiny_pipeline, quarters(32)[None]))
+    def laid(*placings: Placing) -> torch.Tensor:
+        pictures = [lay_crop(blue, placing.matrix((128, 128), 128), (128, 128)) for placing in placings]
+        return encode_crops(tiny_pipeline, np.stack(pictures))
+
+    turned, frontal = (
+        Crop("head", red, 0.0, 1.0, Pose(30.0, 0.0, 0.0)),
+        Crop("head", blue, 0.0, 0.9, Pose(2.0, 0.0, 0.0)),
+    )
+    identity = replace(make_identity(), crops=(turned, frontal))
+    adapter.register_to_config(head_placings={"close-up": (0.5, 0.0, 0.25)}, head_crops=1)
+
+    def told(*placings: tuple[float, Placing]) -> IdentityFeatures:
+        return features_from_identity(identity, tiny_pipeline, adapter.config, placings or None)
+
+    usual = told()
+    assert torch.equal(usual.head_latents[0], laid(Placing(0.5, 0.0, 0.25)))
+    assert usual.head_times.isnan().all()
+    here, there = Placing(0.25, 0.0, 0.0), Placing(0.25, 0.75, 0.5)
+    moving = told((0.0, here), (0.5, there))
+    assert torch.equal(moving.head_latents[0], laid(here, there))
+    assert moving.head_times.tolist() == [[0.0, 0.5]]

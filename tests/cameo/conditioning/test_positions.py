@@ -18,13 +18,15 @@ def see(positions: Positions, transformer, pixels: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def test_distances_are_in_the_picture_and_not_in_time(transformer):
+def test_distances_are_in_the_picture_and_in_time_where_a_token_has_one(transformer):
     positions, rope = Positions(transformer), transformer.rope
     see(positions, transformer, torch.tensor([[0.0, 0.0], [rope.base_height / 2, rope.base_width / 4]]))
-    places = torch.tensor([[[0.25, 0.5], [0.0, 0.0], [torch.nan, torch.nan]]])
+    nan = torch.nan
+    places = torch.tensor([[[0.25, 0.5, nan], [0.0, 0.0, nan], [nan, nan, nan], [0.0, 0.0, 1.0]]])
     found = positions.distances(places)
     assert torch.allclose(found[0, :, :2], torch.tensor([[0.3125, 0.0], [0.0, 0.3125]]))
     assert found[0, :, 2].isnan().all()
+    assert torch.allclose(found[0, :, 3], torch.tensor([2.25, 0.3125])), "a second is as far as one and a half pictures"
     guided = positions.distances(places.expand(2, -1, -1))
     assert torch.equal(guided[0].nan_to_num(), guided[1].nan_to_num())
 
@@ -42,7 +44,7 @@ def test_near_is_preferred_far_is_not_and_nowhere_is_left_alone():
 
 
 def test_the_reach_is_learned(transformer, adapter_with, features, run):
-    adapter = adapter_with(head_placing=(1.0, 0.0, 0.0), video_heads=2)
+    adapter = adapter_with(head_placings={"close-up": (1.0, 0.0, 0.0)}, video_heads=2)
     for layer in adapter.video_layers:
         torch.nn.init.normal_(layer.to_v_id.weight)
     attach(transformer, adapter)
@@ -53,12 +55,12 @@ def test_the_reach_is_learned(transformer, adapter_with, features, run):
 
 @torch.no_grad()
 def test_a_crop_elsewhere_draws_another_picture(transformer, adapter_with, features, run):
-    adapter = adapter_with(head_placing=(1.0, 0.0, 0.0), video_heads=2)
+    adapter = adapter_with(head_placings={"close-up": (1.0, 0.0, 0.0)}, video_heads=2)
     for layer in adapter.video_layers:
         torch.nn.init.normal_(layer.to_v_id.weight)
     attach(transformer, adapter)
     tokens = adapter(features())
-    placed = ~tokens.video_places.isnan().any(-1)
+    placed = ~tokens.video_places[..., :2].isnan().any(-1)
     assert int(placed.sum()) == 2 * 2 * 2, "two crops of four cells, and nothing else"
     with conditioned(transformer, tokens):
         here = run()
@@ -81,16 +83,16 @@ def test_a_guided_pass_draws_the_person_as_an_unguided_one_does(transformer, tra
 
 def test_a_block_by_itself_has_no_positions(transformer):
     with pytest.raises(AdapterMismatch, match="whole transformer"):
-        Positions(transformer).distances(torch.zeros(1, 1, 2))
+        Positions(transformer).distances(torch.zeros(1, 1, 3))
 
 
 def test_another_number_of_heads_is_refused(transformer, adapter_with):
     with pytest.raises(AdapterMismatch, match="3 heads, this one has 2"):
-        attach(transformer, adapter_with(head_placing=(0.8, 0.1, 0.1), video_heads=3))
+        attach(transformer, adapter_with(head_placings={"close-up": (0.8, 0.1, 0.1)}, video_heads=3))
 
 
 def test_detaching_stops_watching(transformer, adapter_with):
-    attach(transformer, adapter_with(head_placing=(0.8, 0.1, 0.1), video_heads=2))
+    attach(transformer, adapter_with(head_placings={"close-up": (0.8, 0.1, 0.1)}, video_heads=2))
     assert transformer.rope._forward_pre_hooks
     detach(transformer)
     assert not transformer.rope._forward_pre_hooks
@@ -98,4 +100,4 @@ def test_detaching_stops_watching(transformer, adapter_with):
 
 def test_tokens_that_are_resampled_belong_nowhere(adapter_with):
     with pytest.raises(AdapterMismatch, match="not both"):
-        adapter_with(head_placing=(0.8, 0.1, 0.1), resample_to=4)
+        adapter_with(head_placings={"close-up": (0.8, 0.1, 0.1)}, resample_to=4)

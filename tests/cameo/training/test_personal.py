@@ -15,6 +15,7 @@ from cameo.errors import InputRefused
 from cameo.generation import tuned
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.personal import _examples, _inside, _moments, _Scene, personalize
+from enroll.identity import Crop
 from tests.cameo.conditioning.test_features import make_identity
 from tests.cameo.tiny import TINY
 
@@ -47,7 +48,8 @@ def backbone() -> Backbone:
         voice_dim=14,
         video_latent_channels=32,
         head_grid=4,
-        head_placing=(0.8, 0.1, 0.1),
+        head_crops=1,
+        head_placings={"close-up": (0.8, 0.1, 0.1)},
         audio_latent_dim=16,
         token_dim=32,
         heads=2,
@@ -120,10 +122,12 @@ def test_too_little_time_to_begin_is_said(backbone):
 
 
 def test_the_crop_to_be_drawn_is_not_shown(backbone):
+    plain = IdentityAdapter.from_config({**backbone.adapter.config, "head_placings": None, "head_crops": 6})
     identity = make_identity()
     with torch.no_grad():
-        features = features_from_identity(identity, backbone.pipeline, backbone.adapter.config)
-        examples = _examples(backbone, backbone.adapter, identity, np.random.default_rng(0))
+        features = features_from_identity(identity, backbone.pipeline, plain.config)
+        examples = _examples(backbone, plain, identity, np.random.default_rng(0))
+    assert examples.guides is None
     rng = np.random.default_rng(1)
     picked = torch.from_numpy(np.random.default_rng(1).integers(len(examples.video), size=8))
     batch = _moments(_Scene.of(backbone), examples, features, 8, rng)
@@ -131,6 +135,17 @@ def test_the_crop_to_be_drawn_is_not_shown(backbone):
     for row, crop in enumerate(examples.crop[picked].tolist()):
         shown = batch.people.head_mask[row].tolist()
         assert not shown[crop] and sum(shown) == len(shown) - 1
+
+
+def test_another_crop_is_shown_where_the_one_to_be_drawn_lies(backbone):
+    colours = [(250, 20, 20), (20, 250, 20), (20, 20, 250)]
+    crops = [Crop("head", np.full((128, 128, 3), colour, np.uint8), 0.0, 1.0) for colour in colours]
+    identity = replace(make_identity(), crops=tuple(crops))
+    with torch.no_grad():
+        examples = _examples(backbone, backbone.adapter, identity, np.random.default_rng(0))
+    seen, shown = examples.video[:, :, 0, 2, 2], examples.guides[:, 0, :, 2, 2]
+    alike = torch.cdist(shown, torch.stack([seen[examples.crop == crop].mean(0) for crop in range(3)])).argmin(1)
+    assert set(alike.tolist()) == {0, 1, 2} and (alike != examples.crop).all()
 
 
 def test_only_cells_within_the_crop_count():
