@@ -115,9 +115,10 @@ def examples(people: int = 3) -> Examples:
     return Examples(clips, seed=0, drop=0.2)
 
 
-def learner(rank: int = SETTINGS.rank, generation: str = "2.3") -> Learner:
-    """A tiny generator with an untrained adapter on it."""
+def learner(rank: int = SETTINGS.rank, generation: str = "2.3", dtype: torch.dtype = torch.float32) -> Learner:
+    """A tiny generator, in an arithmetic of its own, with an untrained adapter on it."""
     pipeline = tiny(generation)
+    pipeline.transformer.to(dtype)
     pipeline.transformer.enable_gradient_checkpointing()
     torch.manual_seed(0)
     return Learner(pipeline.transformer, small_adapter(), pipeline.scheduler, SETTINGS.fps, rank)
@@ -134,10 +135,10 @@ def small_adapter() -> IdentityAdapter:
 
 
 def trained(
-    accelerator: Accelerator, run: Path, until: int, settings: Settings = SETTINGS
+    accelerator: Accelerator, run: Path, until: int, settings: Settings = SETTINGS, dtype: torch.dtype = torch.float32
 ) -> tuple[Training, list[Losses]]:
-    """A run up to a step, gone on with where it was, and saved."""
-    training = Training(accelerator, learner(settings.rank), settings, run)
+    """A run up to a step, gone on with where it was, and saved; of a generator whose frozen weights are of ``dtype``."""
+    training = Training(accelerator, learner(settings.rank, dtype=dtype), settings, run)
     losses = list(training.steps(examples(), until))
     training.save()
     return training, losses

@@ -66,7 +66,7 @@ def test_two_processes_learn_what_one_does_with_copied_and_with_sharded_weights(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for name in ("copied", "sharded"):
+    for name in ("copied", "sharded", "copied-bf16", "sharded-bf16"):
         (tmp_path / name).mkdir()
     workers = [
         subprocess.Popen(
@@ -85,6 +85,10 @@ def test_two_processes_learn_what_one_does_with_copied_and_with_sharded_weights(
         assert worker.returncode == 0, said
     for name in ("copied", "sharded"):
         assert farthest(load_file(tmp_path / name / "checkpoint.safetensors"), whole) < 1e-4, name
+    copied, sharded = (
+        load_file(tmp_path / f"{name}-bf16" / "checkpoint.safetensors") for name in ("copied", "sharded")
+    )
+    assert farthest(sharded, copied) < 1e-2, "no farther than bfloat16 rounds"
 
 
 def test_a_checkpoint_holds_what_learns_and_nothing_else(tmp_path):

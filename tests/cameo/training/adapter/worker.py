@@ -13,19 +13,29 @@ from accelerate import Accelerator, FullyShardedDataParallelPlugin
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
-from tests.cameo.training.adapter.noise import trained
+from tests.cameo.training.adapter.noise import SETTINGS, trained
 
 
 def main() -> None:
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True, mixed_precision="no")
     assert accelerator.num_processes == 2
-    for name, until in (("copied", 4), ("sharded", 2), ("sharded", 4)):
-        if name == "sharded":
+    whole, halved = SETTINGS, SETTINGS.model_copy(update={"precision": "bf16"})
+    for name, until, settings in (
+        ("copied", 4, whole),
+        ("copied-bf16", 4, halved),
+        ("sharded", 2, whole),
+        ("sharded", 4, whole),
+        ("sharded-bf16", 4, halved),
+    ):
+        if name.startswith("sharded"):
             _shard(accelerator)
-        training, _ = trained(accelerator, Path(sys.argv[1]) / name, until)
+        # A large generator comes in bfloat16, and what learns beside it is float32.
+        dtype = torch.float32 if settings is whole else torch.bfloat16
+        training, _ = trained(accelerator, Path(sys.argv[1]) / name, until, settings, dtype)
         weights = list(training.learner.parameters())
-        assert all(isinstance(weight, DTensor) is (name == "sharded") for weight in weights)
+        assert all(isinstance(weight, DTensor) is name.startswith("sharded") for weight in weights)
+        assert {weight.dtype for weight in weights} == {torch.float32, dtype}
         accelerator.free_memory()
     accelerator.end_training()
 
