@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Likeness", "Share", "compare"]
+__all__ = ["Likeness", "Share", "compare", "copying"]
 
 
 class Share(BaseModel):
@@ -67,3 +67,25 @@ def compare(takes: Sequence[NDArray[np.float32]], enrolled: Sequence[NDArray[np.
         mean=float(np.nan_to_num(own).mean()),
         strangers=float(off.mean()) if len(off) else None,
     )
+
+
+def copying(
+    made: Sequence[NDArray[np.float32]], again: Sequence[NDArray[np.float32]], told: Sequence[NDArray[np.float32]]
+) -> float | None:
+    """Whether what was made is the person, or the very clip they were told by (Xu et al., arXiv:2510.14975).
+
+    Args:
+        made: a vector of unit length for each take, NaN where it shows nobody.
+        again: likewise of each person on another occasion; ``told`` likewise of what the generator was told by.
+
+    Returns:
+        The median over takes of (angle to ``again`` - angle to ``told``) / angle between the two: 1 is a copy of what
+        was told, 0 as near to either, -1 the person as they are on the other occasion. None without a take to compare.
+    """
+    there = [trio for trio in zip(made, again, told, strict=True) if all(np.isfinite(one).all() for one in trio)]
+    scores = [(_angle(m, a) - _angle(m, t)) / max(_angle(a, t), 1e-6) for m, a, t in there]
+    return float(np.median(scores)) if scores else None
+
+
+def _angle(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(np.arccos(np.clip(np.dot(one.astype(np.float64), other), -1.0, 1.0)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from cameo.evaluation.faces import faces_in, spread_frames
@@ -12,10 +14,12 @@ from cameo.evaluation.judges import Judge
 from cameo.evaluation.likeness import Likeness, Share, compare
 from cameo.evaluation.lips import lag
 from cameo.evaluation.scenery import Scenery
+from cameo.evaluation.speakers import speaker_vector
 from cameo.evaluation.subjects import Subject, Take
 from cameo.evaluation.voice import pitch, semitones, voice_vector
+from enroll.looks import Look
 
-__all__ = ["Enrolled", "Measured", "Measures", "measure"]
+__all__ = ["Enrolled", "Measured", "Measures", "Perceived", "measure", "perceive"]
 
 
 class Measured(BaseModel):
@@ -55,6 +59,7 @@ class Measures(BaseModel):
         face_found: takes in which at least half of the looked-at frames hold a face that MTCNN finds.
         face: likeness by the judge.
         speech_found: takes in which at least 0.8 s of speech is found (Silero VAD).
+        speaker: likeness by a speaker encoder that had no part in the conditioning, see ``speakers``.
         voice: likeness by the speaker encoder the generator was conditioned on.
         pitch_heard: takes with a measurable pitch, of those whose person was enrolled with one.
         pitch_error: median over these, semitones; None when nothing was heard.
@@ -69,6 +74,7 @@ class Measures(BaseModel):
     face_found: Share
     face: Likeness
     speech_found: Share
+    speaker: Likeness
     voice: Likeness
     pitch_heard: Share
     pitch_error: float | None
@@ -93,40 +99,75 @@ class Enrolled:
         self.scenery = Scenery()
         self.faces = [judge.person(faces_in(spread_frames(subject.frames))) for subject in subjects]
         self.voices = [voice_vector(subject.sound, voice_space) for subject in subjects]
+        self.speakers = [speaker_vector(subject.sound) for subject in subjects]
         self.pitches = [pitch(subject.sound) for subject in subjects]
 
 
-def measure(takes: Sequence[Take], enrolled: Enrolled) -> Measures:
-    """Measure; take i shows, or should show, the i-th enrolled person."""
-    watched = [spread_frames(take.frames) for take in takes]
-    looks = [faces_in(frames) for frames in watched]
-    faces = [enrolled.judge.person(seen) for seen in looks]
-    voices = [voice_vector(take.sound, enrolled.voice_space) for take in takes]
+@dataclass(frozen=True, repr=False)
+class Perceived:
+    """A take as the judges see and hear it.
+
+    Attributes:
+        frames: those that are looked at, RGB uint8, (T, H, W, 3).
+        looks: the faces in them.
+        face: (D,), of unit length; NaN without a face. Likewise ``speaker`` and ``voice``, see ``Measures``.
+    """
+
+    frames: NDArray[np.uint8]
+    looks: Sequence[Look]
+    face: NDArray[np.float32]
+    speaker: NDArray[np.float32]
+    voice: NDArray[np.float32]
+
+
+def perceive(take: Take, enrolled: Enrolled) -> Perceived:
+    """Look at a take and listen to it, once for all that is measured of it."""
+    frames = spread_frames(take.frames)
+    looks = faces_in(frames)
+    return Perceived(
+        frames,
+        looks,
+        enrolled.judge.person(looks),
+        speaker_vector(take.sound),
+        voice_vector(take.sound, enrolled.voice_space),
+    )
+
+
+def measure(takes: Sequence[Take], enrolled: Enrolled, perceived: Sequence[Perceived] | None = None) -> Measures:
+    """Measure; take i shows, or should show, the i-th enrolled person.
+
+    Args:
+        takes: one for each enrolled person.
+        enrolled: who was asked for.
+        perceived: the takes, where they have been looked at before.
+    """
+    perceived = perceived or [perceive(take, enrolled) for take in takes]
     rows = []
-    for i, (take, frames) in enumerate(zip(takes, watched, strict=True)):
+    for i, (take, seen) in enumerate(zip(takes, perceived, strict=True)):
         heard, own = pitch(take.sound), enrolled.pitches[i]
-        cosine = float(faces[i] @ enrolled.faces[i])
+        cosine = float(seen.face @ enrolled.faces[i])
         rows.append(
             Measured(
                 person=enrolled.seeds[i],
-                frames=len(frames),
-                faces=len(looks[i]),
+                frames=len(seen.frames),
+                faces=len(seen.looks),
                 likeness=None if np.isnan(cosine) else round(cosine, 4),
                 pitch=None if heard is None else round(heard, 1),
                 pitch_error=None if heard is None or own is None else round(semitones(heard, own), 2),
                 lag=lag(take.frames, take.sound, take.fps),
-                setting=enrolled.scenery.setting(frames),
+                setting=enrolled.scenery.setting(seen.frames),
                 setting_asked=take.setting,
-                clothes=enrolled.scenery.clothes(frames),
+                clothes=enrolled.scenery.clothes(seen.frames),
                 clothes_asked=take.clothes,
             )
         )
     errors = [row.pitch_error for row in rows if row.pitch_error is not None]
     return Measures(
         face_found=Share(right=sum(2 * row.faces >= row.frames for row in rows), of=len(rows)),
-        face=compare(faces, enrolled.faces),
-        speech_found=Share(right=sum(bool(np.isfinite(v).all()) for v in voices), of=len(rows)),
-        voice=compare(voices, enrolled.voices),
+        face=compare([seen.face for seen in perceived], enrolled.faces),
+        speech_found=Share(right=sum(bool(np.isfinite(seen.voice).all()) for seen in perceived), of=len(rows)),
+        speaker=compare([seen.speaker for seen in perceived], enrolled.speakers),
+        voice=compare([seen.voice for seen in perceived], enrolled.voices),
         pitch_heard=Share(right=len(errors), of=sum(p is not None for p in enrolled.pitches)),
         pitch_error=float(np.median(errors)) if errors else None,
         in_sync=Share(right=sum(row.lag is not None and abs(row.lag) <= 1 for row in rows), of=len(rows)),

@@ -22,10 +22,11 @@ from rich.console import Console
 
 from cameo.backbones import Backbone
 from cameo.errors import UsageError
+from cameo.evaluation import speakers
 from cameo.evaluation.command import make_folder, parser_of, refusing
 from cameo.evaluation.judges import find_judge
-from cameo.evaluation.likeness import Share
-from cameo.evaluation.measures import Enrolled, Measures, measure
+from cameo.evaluation.likeness import Share, copying
+from cameo.evaluation.measures import Enrolled, Measures, measure, perceive
 from cameo.evaluation.pairs import PairRequest, couples, judge_pairs, render_pair, request_pair
 from cameo.evaluation.plots import contact_sheet, matrices
 from cameo.evaluation.report import NanoReport, table, table_markdown
@@ -119,7 +120,11 @@ def evaluate(
         for kept in (True, False)
     )
     truly_together = judge_pairs([render_pair(subjects[left].seed) for left, _ in together], together, enrolled)
-    generated, ceiling, floor = (measure(takes, enrolled) for takes in (scenes, again, nobodies))
+    perceived = [[perceive(take, enrolled) for take in takes] for takes in (scenes, again, nobodies)]
+    generated, ceiling, floor = (
+        measure(takes, enrolled, seen) for takes, seen in zip((scenes, again, nobodies), perceived, strict=True)
+    )
+    drawn, truly_drawn = ([seen.face for seen in each] for each in perceived[:2])
     report = NanoReport(
         model=backbone.name,
         version=backbone.defaults.version,
@@ -128,6 +133,7 @@ def evaluate(
         steps=backbone.defaults.steps,
         judge=judging.name,
         judge_independent=judging.independent,
+        speaker_judge=speakers.NAME,
         voice_encoder=enrolled.voice_space,
         generated=generated,
         ceiling=ceiling,
@@ -139,6 +145,7 @@ def evaluate(
         pairs_ceiling=truly_together,
         likeness_ratio=_ratio(generated, ceiling),
         likeness_gain=_gain(generated, ceiling),
+        copying=copying(drawn, truly_drawn, enrolled.faces),
         seconds_per_scene=seconds / people,
         prompts=tuple(asked.prompt for asked in requests),
         versions={name: version(name) for name in _LIBRARIES},

@@ -23,14 +23,15 @@ _NO_METADATA = {"Software": None}
 
 
 def matrices(path: Path, report: NanoReport) -> None:
-    """Likeness by face above, by voice below; generated, rendered again, no identity given side by side. Grey is a take
-    without anybody."""
+    """Likeness by face, by speaker and by voice, one above the other; generated, rendered again, no identity given side
+    by side. Grey is a take without anybody."""
     conditions = (("generated", report.generated), ("rendered again", report.ceiling), ("no identity", report.floor))
     rows = (
         (f"face, {report.judge}{'' if report.judge_independent else ' (conditioning encoder)'}", "face"),
+        (f"speaker, {report.speaker_judge}", "speaker"),
         (f"voice, {report.voice_encoder} (conditioning encoder)", "voice"),
     )
-    figure = Figure(figsize=(12, 8), layout="constrained")
+    figure = Figure(figsize=(12, 12), layout="constrained")
     FigureCanvasAgg(figure)
     strips = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
     for strip, (title, kind) in zip(strips, rows, strict=True):

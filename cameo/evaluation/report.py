@@ -14,7 +14,7 @@ from enroll.digits import recogniser
 
 __all__ = ["LEFT_OUT", "NanoReport", "cell", "table", "table_markdown"]
 
-LEFT_OUT = ("whose mouth says what with two people", "copying of the enrolled clip")
+LEFT_OUT = ("whose mouth says what with two people",)
 """What an evaluation of a generator should measure and this one does not yet."""
 
 _CONDITIONS = ("generated", "rendered again", "no identity given")
@@ -30,7 +30,8 @@ class NanoReport(BaseModel):
         steps: of denoising.
         judge: the face encoder that judged.
         judge_independent: False when the generator was conditioned on that very encoder: then its figures flatter.
-        voice_encoder: the speaker encoder; the generator was conditioned on it.
+        speaker_judge: the speaker encoder that judged.
+        voice_encoder: the one that the generator was conditioned on.
         generated: the scenes, by the model.
         ceiling: the same people rendered a second time: what a perfect generator would score.
         floor: the same prompts and noise with no identity given: what chance would score.
@@ -41,6 +42,8 @@ class NanoReport(BaseModel):
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
             render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.
+        copying: whether faces are nearer to the enrolled clip than to another render of the person, 1 to -1; see
+            ``likeness.copying``. None where no face was seen.
         seconds_per_scene: mean time a scene took, model loaded.
         prompts: one for each person.
         left_out: what was not measured.
@@ -56,6 +59,7 @@ class NanoReport(BaseModel):
     steps: int
     judge: str
     judge_independent: bool
+    speaker_judge: str
     voice_encoder: str
     generated: Measures
     ceiling: Measures
@@ -67,6 +71,7 @@ class NanoReport(BaseModel):
     pairs_ceiling: Pairs
     likeness_ratio: float | None
     likeness_gain: float | None
+    copying: float | None
     seconds_per_scene: float
     prompts: tuple[str, ...]
     left_out: tuple[str, ...] = LEFT_OUT
@@ -84,7 +89,8 @@ class NanoReport(BaseModel):
         return (
             judged,
             f"Digits are heard by {recogniser()} under a grammar of as many digits as are said.",
-            f"Voices are compared by {self.voice_encoder}, the conditioning encoder; pitch is measured directly.",
+            f"Speakers are judged by {self.speaker_judge}, which had no part in the conditioning, voices compared by "
+            f"{self.voice_encoder}, which had; pitch is measured directly.",
             "A scene without a face, or without enough speech, counts as a miss and as likeness 0.",
             f"Not measured: {', '.join(self.left_out)}.",
         )
@@ -126,9 +132,13 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
     yield row("mean likeness to the other people", *(m.face.strangers for m in conditions))
     yield row("likeness ÷ that of rendered again", report.likeness_ratio, 1.0, "")
     yield row("the same, above that of strangers", report.likeness_gain, 1.0, "")
+    yield row("copied from the enrolled clip, 1 to -1", report.copying, "", "")
     yield row("speech is found (Silero VAD)", *(m.speech_found for m in conditions))
     yield row("pitch error, median", *(_semitones(m.pitch_error) for m in conditions))
     yield row("pitch was measurable", *(m.pitch_heard for m in conditions))
+    yield row("the right speaker is nearest", *(m.speaker.rank1 for m in conditions))
+    yield row("mean likeness to the enrolled speaker", *(m.speaker.mean for m in conditions))
+    yield row("mean likeness to the other speakers", *(m.speaker.strangers for m in conditions))
     yield row("the right speaker is nearest (conditioning encoder)", *(m.voice.rank1 for m in conditions))
     yield row("mean voice likeness (conditioning encoder)", *(m.voice.mean for m in conditions))
     yield row("mean voice likeness to the other people", *(m.voice.strangers for m in conditions))

@@ -21,7 +21,7 @@ _PEOPLE = 4
 _PROMPTS = (
     'close-up of a person by the sea says "hello"',
     'close-up of a person in a room wearing red says "one two"',
-    'medium shot of a person in the forest in blue smiling says "yes"',
+    'close-up of a person in the forest in blue smiling says "yes"',
 )
 
 

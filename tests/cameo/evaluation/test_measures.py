@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cameo.evaluation.judges import find_judge
-from cameo.evaluation.likeness import Share, compare
+from cameo.evaluation.likeness import Share, compare, copying
 from cameo.evaluation.measures import Enrolled, measure
 from cameo.evaluation.scenery import Scenery
 from cameo.evaluation.subjects import Subject, Take, request
@@ -37,6 +37,18 @@ def test_everybody_alike_is_nobody_recognised() -> None:
 
 def test_swapped_people_are_both_wrong() -> None:
     assert compare(list(UNIT[[1, 0, 2]]), list(UNIT)).rank1 == Share(right=1, of=3)
+
+
+def test_a_copy_of_what_was_told_is_told_from_the_person() -> None:
+    def towards(share: float) -> np.ndarray:
+        return np.array([np.cos(share), np.sin(share), 0.0], np.float32)
+
+    told, again = towards(0.0), towards(0.8)
+    for share, score in ((0.0, 1.0), (0.4, 0.0), (0.8, -1.0), (0.6, -0.5)):
+        assert copying([towards(share)], [again], [told]) == pytest.approx(score, abs=1e-3)
+    nobody = np.full(3, np.nan, np.float32)
+    assert copying([nobody, told], [again, again], [told, told]) == pytest.approx(1.0, abs=1e-3)
+    assert copying([nobody], [again], [told]) is None
 
 
 def test_whose_voice_is_not_known_is_not_asked_for() -> None:
