@@ -137,7 +137,7 @@ def small_adapter() -> IdentityAdapter:
 def trained(
     accelerator: Accelerator, run: Path, until: int, settings: Settings = SETTINGS, dtype: torch.dtype = torch.float32
 ) -> tuple[Training, list[Losses]]:
-    """A run up to a step, gone on with where it was, and saved; of a generator whose frozen weights are of ``dtype``."""
+    """A run up to a step, gone on with where it was, and saved; of a generator that is frozen in ``dtype``."""
     training = Training(accelerator, learner(settings.rank, dtype=dtype), settings, run)
     losses = list(training.steps(examples(), until))
     training.save()
