@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import NanoConfig, build
@@ -116,6 +116,7 @@ def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path):
         # Four frames of 0.08, 0.64, 0.64 and 0.64 s beside latents of 0.04 s.
         assert abs(heard * 0.04 - max(0, 0.64 * at - 0.56)) < 0.6
     assert set(moments.begins[:, 0].tolist()) == {0, 1, 2, 3}
+    _follow(data, tmp_path / "000000.safetensors")
 
     pipeline = build(NanoConfig(layers=1), ["a"])
     seen = []
@@ -126,6 +127,33 @@ def test_a_moment_is_a_piece_of_its_clip_at_its_own_time(tmp_path: Path):
         assert torch.equal(place, seen[0][0][:, 16 * at : 16 * at + 16])
 
 
+def _follow(data: Dataset, path: Path) -> None:
+    """People are told by a crop that lies where the head is at that time, or by one that lies still."""
+    written = load_file(path)
+    guides, times = written["guides"].float(), written["guide_times"].tolist()
+    still = 0
+    for seed in range(30):
+        for frames in (None, 1):
+            one = data.batch(4, np.random.default_rng(seed), frames=frames)
+            told, at = one.people.head_latents, one.people.head_times
+            clips = [n for row in one.video for n, clip in enumerate(written["video"]) if _part_of(row, clip)]
+            if at.isnan().any():
+                still += 1
+                assert torch.equal(told, guides[clips, -1:])
+            elif frames is None:
+                assert torch.equal(told, guides[clips, :-1]) and at.tolist() == [pytest.approx(times)] * 4
+            else:
+                begins = one.begins[:, 0].tolist()
+                assert torch.equal(told[:, 0], guides[clips, begins])
+                assert at[:, 0].tolist() == pytest.approx([times[n] for n in begins])
+    assert 0 < still < 20
+
+
+def _part_of(row: torch.Tensor, clip: torch.Tensor) -> bool:
+    length = row.shape[1]
+    return any(torch.equal(row, clip[:, at : at + length]) for at in range(clip.shape[1] - length + 1))
+
+
 def write_person(
     folder: Path, seed: int, video: torch.Tensor, audio: torch.Tensor, known: IdentityFeatures, truth: dict[str, object]
 ) -> None:
@@ -133,6 +161,11 @@ def write_person(
     two = make_clip(seed, 500, people=2, seconds=2.0, size=16).truth
     tensors = {"video": video, "audio": audio, "together_video": video[-1:], "together_audio": audio[-1:]}
     tensors |= {f"features/{k}": v for k, v in known.tensors().items()}
+    tensors |= {
+        "guides": torch.randn(len(video), 5, 128, 4, 4).half(),
+        "together_guides": torch.randn(2, 5, 128, 4, 4).half(),
+        "guide_times": torch.tensor([0.04, 0.4, 1.0, 1.7]),
+    }
     truths = {"truths": json.dumps([truth] * len(video)), "together_truths": json.dumps([two])}
     save_file({k: v.clone() for k, v in tensors.items()}, folder / f"{seed:06d}.safetensors", metadata=truths)
 
