@@ -38,8 +38,8 @@ FRAME_RATE = 12.5
 _NOISE_MEAN, _NOISE_SPREAD = 0.5, 1.3
 _AUDIO_WEIGHT = 1.0
 _ONCE = 0.1
-"""Share of batches whose people are told by a crop that lies still, somewhat beside a head that moves. More of them teach
-to mistrust the crop, and to draw less of it."""
+"""Share of batches whose people are told by a crop that lies still, somewhat beside a head that moves. More of them
+teach to mistrust the crop, and to draw less of it."""
 
 _EARLY_OR_LATE = 0.25
 """Seconds by which a time of speech may be told too long, at either end."""

@@ -2,8 +2,8 @@
 
     python -m cameo.training.vocoder --max-minutes 25
 
-It learns by multi-resolution spectral distance (Yamamoto et al., "Parallel WaveGAN", 2020), half of the time from
-spectrograms that the audio autoencoder made, which is what it will be given.
+It learns by multi-resolution spectral distance (Yamamoto et al., "Parallel WaveGAN", 2020) and by what a speaker
+encoder hears, half of the time from spectrograms that the audio autoencoder made, which is what it will be given.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import build
+from cameo.training.hearing import Hearing
 from cameo.training.parts import autoencoders
 from cameo.training.run import Ema, Stage
 from cameo.training.sounds import sound_options, sounds
@@ -30,9 +31,10 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vocoder, 0.998)
     stage.resume({"vocoder": vocoder}, [optimiser], ema)
+    hearing = Hearing().to(stage.device) if stage.options.hearing else None
     autoencoder = autoencoders(stage.options.runs).audio_vae.to(stage.device)
     pool = sounds(stage, salt=7)
-    running = torch.zeros((), device=stage.device)
+    running = torch.zeros(2, device=stage.device)
     for progress in stage.steps():
         sound = pool.batch(stage.options.batch).to(stage.device)
         mel = heard_through(autoencoder, log_mel(sound[:, None]))
@@ -43,15 +45,18 @@ def main() -> None:
             group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
         with stage.mixed():
             drawn = vocoder(mel)
-        loss = spectral_distance(drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1))
+        both = drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1)
+        distance = spectral_distance(*both)
+        loss = distance if hearing is None else distance + stage.options.hearing * hearing(*both)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 1.0)
         optimiser.step()
         ema.update(vocoder)
-        running = running + (loss.detach() - running) * (0.02 if stage.step else 1.0)
+        figures = torch.stack([distance, loss - distance]).detach()
+        running = running + (figures - running) * (0.02 if stage.step else 1.0)
         if stage.step % 50 == 49:
-            stage.log(distance=running.item())
+            stage.log(distance=running[0].item(), hearing=running[1].item())
         if stage.step % 400 == 399:
             stage.save({"vocoder": vocoder}, [optimiser], ema)
     stage.save({"vocoder": vocoder}, [optimiser], ema)
@@ -81,6 +86,7 @@ def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:
 def _options(parser: argparse.ArgumentParser) -> None:
     sound_options(parser)
     parser.add_argument("--lr", type=float, default=5e-4)
+    parser.add_argument("--hearing", type=float, default=3.0, help="weight of what a speaker encoder hears; 0: none")
 
 
 if __name__ == "__main__":

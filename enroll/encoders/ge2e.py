@@ -31,7 +31,12 @@ _CARD = Card(
 
 
 class GE2E:
-    """256 non-negative numbers of unit length for each 1.6 s of speech."""
+    """256 non-negative numbers of unit length for each 1.6 s of speech.
+
+    Attributes:
+        network: Resemblyzer's own.
+        mel: what it is given of a sound.
+    """
 
     card = _CARD
 
@@ -40,11 +45,11 @@ class GE2E:
         from torchaudio.transforms import MelSpectrogram
 
         try:
-            self._encoder = VoiceEncoder("cpu", verbose=False, weights_fpath=path).eval()
+            self.network = VoiceEncoder("cpu", verbose=False, weights_fpath=path).eval()
         except (RuntimeError, KeyError, OSError) as error:
             raise damaged(self.card.space, path, error) from error
         # What Resemblyzer computes with librosa, to a millionth, in a quarter of the memory and without compiling.
-        self._mel = MelSpectrogram(
+        self.mel = MelSpectrogram(
             hparams.sampling_rate,
             n_fft=hparams.sampling_rate * hparams.mel_window_length // 1000,
             hop_length=hparams.sampling_rate * hparams.mel_window_step // 1000,
@@ -64,10 +69,10 @@ class GE2E:
         for sound in samples:
             if np.any(sound):
                 sound = normalize_volume(sound, hparams.audio_norm_target_dBFS, increase_only=True)
-            mel = self._mel(torch.from_numpy(np.ascontiguousarray(sound, np.float32))).T[: hparams.partials_n_frames]
+            mel = self.mel(torch.from_numpy(np.ascontiguousarray(sound, np.float32))).T[: hparams.partials_n_frames]
             mels.append(torch.nn.functional.pad(mel, (0, 0, 0, hparams.partials_n_frames - len(mel))))
         with torch.inference_mode():
-            vectors = self._encoder(torch.stack(mels)).numpy()
+            vectors = self.network(torch.stack(mels)).numpy()
         # A window of nothing at all has no direction.
         return unit_rows(np.nan_to_num(vectors))
 
