@@ -12,6 +12,7 @@ import argparse
 
 import torch
 from diffusers import AutoencoderKLLTX2Audio
+from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 from torch import Tensor
 
 from cameo.backbones.mel import log_mel
@@ -31,6 +32,8 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vocoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vocoder, 0.998)
     stage.resume({"vocoder": vocoder}, [optimiser], ema)
+    tie_channels(vocoder, ema.average)
+    begun = stage.step
     hearing = Hearing().to(stage.device) if stage.options.hearing else None
     autoencoder = autoencoders(stage.options.runs).audio_vae.to(stage.device)
     pool = sounds(stage, salt=7)
@@ -42,7 +45,7 @@ def main() -> None:
         mel = mel[:, :, start // 160 : (start + _SAMPLES) // 160]
         sound = sound[:, None, start : start + _SAMPLES]
         for group in optimiser.param_groups:
-            group["lr"] = stage.options.lr * min(1.0, (stage.step + 1) / 100) * (1.02 - progress) ** 0.7
+            group["lr"] = stage.options.lr * min(1.0, (stage.step - begun + 1) / 100) * (1.02 - progress) ** 0.7
         with stage.mixed():
             drawn = vocoder(mel)
         both = drawn.float().flatten(0, 1), sound.expand(-1, 2, -1).flatten(0, 1)
@@ -60,6 +63,17 @@ def main() -> None:
         if stage.step % 400 == 399:
             stage.save({"vocoder": vocoder}, [optimiser], ema)
     stage.save({"vocoder": vocoder}, [optimiser], ema)
+
+
+def tie_channels(vocoder: LTX2Vocoder, average: dict[str, Tensor]) -> None:
+    """Have both channels say the same, now and, as they learn from the same, from now on; likewise the running average.
+
+    What is learned from is mono. Two channels that each find phases of their own cancel each other wherever they are
+    mixed.
+    """
+    for name, weight in vocoder.conv_out.named_parameters():
+        for tensor in (weight.data, average[f"conv_out.{name}"]):
+            tensor[1:] = tensor[:1]
 
 
 @torch.no_grad()
