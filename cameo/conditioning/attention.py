@@ -124,7 +124,13 @@ class Positions:
         return self._middles[stream]
 
     def _see(self, stream: str, rope: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        self._middles[stream] = arguments[0].float().mean(-1)
+        middles, last = arguments[0].float().mean(-1), self._middles.get(stream)
+        # Steps of one scene have the same positions; the same tensor then, so that what is computed of it is kept. Not
+        # in training, where every batch has its own, and not in a graph, which cannot ask.
+        asking = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+        if asking and last is not None and last.device == middles.device and torch.equal(last, middles):
+            return
+        self._middles[stream] = middles
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,6 +162,7 @@ class IdentityAttnProcessor(nn.Module):
         self._parallel_config = original._parallel_config
         self._conditioning: Conditioning | None = None
         self._cache: dict[tuple[bool, torch.dtype], _KeysValues] = {}
+        self._near: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
     @property
     def to_k_id(self) -> nn.Linear:
@@ -174,6 +181,7 @@ class IdentityAttnProcessor(nn.Module):
         """Set what is added, or nothing; whatever was computed for the previous one is forgotten. Returns that."""
         previous, self._conditioning = self._conditioning, conditioning
         self._cache.clear()
+        self._near = None
         return previous
 
     def forward(
@@ -241,10 +249,21 @@ class IdentityAttnProcessor(nn.Module):
             weights = conditioning.routing(conditioning.positions).to(query.device, query.dtype)
             mask, answered = _routed(weights, mask, guided, known.key.shape[:2], conditioning.soft)
         if known.places is not None:
-            nearness = self.projection.nearness(conditioning.positions.distances(known.places)).to(query.dtype)
+            nearness = self._nearness(conditioning.positions, known.places).to(query.dtype)
             mask = nearness if mask is None else _both(mask, nearness)
         out = self._attend(query, known.key, known.value, mask)
         return out if answered is None else out * answered
+
+    def _nearness(self, positions: Positions, places: torch.Tensor) -> torch.Tensor:
+        """See ``IdentityProjection``; kept from step to step, like keys and values."""
+        middles = positions.video
+        if not torch.is_grad_enabled() and self._near is not None:
+            seen, of, nearness = self._near
+            if seen is middles and of is places:
+                return nearness
+        nearness = self.projection.nearness(positions.distances(places))
+        self._near = None if torch.is_grad_enabled() else (middles, places, nearness)
+        return nearness
 
     def _keys_values(
         self, attn: LTX2Attention, conditioning: Conditioning, guided: bool, query: torch.Tensor

@@ -8,6 +8,7 @@ import torch
 from cameo.conditioning import AdapterMismatch, attach, conditioned, detach
 from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.attention import Positions
+from tests.cameo.tiny import same
 
 
 def see(positions: Positions, transformer, pixels: torch.Tensor) -> None:
@@ -101,3 +102,20 @@ def test_detaching_stops_watching(transformer, adapter_with):
 def test_tokens_that_are_resampled_belong_nowhere(adapter_with):
     with pytest.raises(AdapterMismatch, match="not both"):
         adapter_with(head_placings={"close-up": (0.8, 0.1, 0.1)}, resample_to=4)
+
+
+@torch.no_grad()
+def test_what_is_kept_from_step_to_step_is_what_would_be_computed(transformer, trained, features, run):
+    aside = [0.0]
+    transformer.rope.register_forward_pre_hook(lambda rope, given: (given[0] + aside[0], *given[1:]))
+    attach(transformer, trained)
+    tokens = trained(features())
+    fresh = {}
+    for aside[0] in (0.0, 40.0):
+        with conditioned(transformer, tokens):
+            fresh[aside[0]] = run()
+    with conditioned(transformer, tokens):
+        # The same positions again, others, and the first ones once more.
+        for aside[0] in (0.0, 0.0, 40.0, 40.0, 0.0):
+            assert same(run(), fresh[aside[0]])
+    assert not same(fresh[0.0], fresh[40.0])
