@@ -194,7 +194,8 @@ def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, 
     if not crops:
         raise AdapterMismatch("this identity has no head crop to learn from", hint="enroll with scope face")
     size, edge = (backbone.defaults.width, backbone.defaults.height), len(crops[0])
-    shots = adapter.config.head_placings
+    shots, grid = adapter.config.head_placings, adapter.config.head_grid
+    told = (grid * backbone.pipeline.vae_spatial_compression_ratio,) * 2
     usual = Placing(*next(iter(shots.values()))) if shots else Placing(1.0, 0.0, 0.0)
     pictures, guides, rectangles = [], [], []
     for number, crop in enumerate(crops):
@@ -202,9 +203,8 @@ def _examples(backbone: Backbone, adapter: IdentityAdapter, identity: Identity, 
         others = crops[:number] + crops[number + 1 :] or crops
         for _ in range(_LOOKS_OF_A_CROP):
             placing = _about(usual, rng)
-            matrix = placing.matrix(size, edge)
-            pictures.append(lay_crop(crop, matrix, size))
-            guides.append(lay_crop(others[int(rng.integers(len(others)))], matrix, size))
+            pictures.append(lay_crop(crop, placing.matrix(size, edge), size))
+            guides.append(lay_crop(others[int(rng.integers(len(others)))], placing.matrix(told, edge), told))
             rectangles.append((placing.x, placing.y, placing.x + placing.scale, placing.y + placing.scale))
     latents = encode_crops(backbone.pipeline, np.stack(pictures))
     inside = _inside(torch.tensor(rectangles), *latents.shape[2:])
