@@ -162,17 +162,16 @@ def _heads(
     if spec.head_placings is None:
         latents = _crops(identity, pipeline, "head", spec.head_crops, spec)
         return latents, torch.full((len(latents),), nan)
-    crops = identity.crops_of("head")
-    first = frontal([(crop.pose.yaw, crop.pose.pitch) for crop in crops])[: spec.head_crops]
+    crops = frontal(identity.crops_of("head"))[: spec.head_crops]
     if placings is None:
         placings = [(nan, Placing(*next(iter(spec.head_placings.values()))))]
     edge = spec.head_grid * pipeline.vae_spatial_compression_ratio
     laid = [
-        lay_crop(crops[number].pixels, placing.matrix((edge, edge), len(crops[number].pixels)), (edge, edge))
+        lay_crop(crop.pixels, placing.matrix((edge, edge), len(crop.pixels)), (edge, edge))
         for _, placing in placings
-        for number in first
+        for crop in crops
     ]
-    return _encoded(laid, pipeline, "head", spec), torch.tensor([at for at, _ in placings for _ in first])
+    return _encoded(laid, pipeline, "head", spec), torch.tensor([at for at, _ in placings for _ in crops])
 
 
 def _crops(identity: Identity, pipeline: LTX2Pipeline, kind: CropKind, most: int, spec: AdapterSpec) -> torch.Tensor:

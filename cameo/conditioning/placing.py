@@ -19,6 +19,7 @@ from diffusers import LTX2VideoTransformer3DModel
 from numpy.typing import NDArray
 
 from cameo.conditioning.routing import Box, Presence
+from enroll.identity import Crop
 
 __all__ = ["GROUND", "Placing", "Placings", "frontal", "latent_times", "lay_crop", "placings_for"]
 
@@ -29,7 +30,7 @@ _IN_A_BOX = 0.81
 """Edge of a crop by width of a region: two beside each other are as large as made-up couples are."""
 
 _SMALLEST = 0.4
-"""A crop is wider than the face in it: four heads of this size fit beside each other."""
+"""Faces smaller than those of couples were never learned; so in narrower regions crops reach beyond them."""
 
 _HEAD_ROOM = 0.178
 """Of a region's height, above the crop."""
@@ -119,9 +120,9 @@ def latent_times(transformer: LTX2VideoTransformer3DModel, frames: int, frame_ra
     return [float(at) for at in coordinates[0, 0].float().mean(-1)]
 
 
-def frontal(poses: Sequence[tuple[float, float]]) -> list[int]:
-    """Numbers of the crops, whoever looks into the camera first; of (yaw, pitch) in degrees."""
-    return sorted(range(len(poses)), key=lambda number: abs(poses[number][0]) + abs(poses[number][1]))
+def frontal(crops: Sequence[Crop]) -> list[Crop]:
+    """The crops, those that look into the camera first."""
+    return sorted(crops, key=lambda crop: abs(crop.pose.yaw) + abs(crop.pose.pitch))
 
 
 def lay_crop(crop: NDArray[np.uint8], matrix: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from cameo.errors import InputRefused
 from enroll.errors import KitError
 
-__all__ = ["make_folder", "parser_of", "refusing"]
+__all__ = ["bare_parser_of", "make_folder", "parser_of", "refusing"]
 
 
 def parser_of(name: str, doc: str | None) -> ArgumentParser:
@@ -22,12 +22,18 @@ def parser_of(name: str, doc: str | None) -> ArgumentParser:
         name: of the module in ``cameo.evaluation``; results go to a folder of this name unless another is said.
         doc: of the module.
     """
-    parser = ArgumentParser(
-        prog=f"python -m cameo.evaluation.{name}", description=doc, formatter_class=RawTextHelpFormatter
-    )
+    parser = bare_parser_of(name, doc)
     parser.add_argument("--model", default="nano", help="nano, a checkpoint folder, or a hub id")
     parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
     parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
+    return parser
+
+
+def bare_parser_of(name: str, doc: str | None) -> ArgumentParser:
+    """The same for those that open no generator: where to, and on how many threads."""
+    parser = ArgumentParser(
+        prog=f"python -m cameo.evaluation.{name}", description=doc, formatter_class=RawTextHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for the files")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     return parser

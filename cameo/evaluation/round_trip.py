@@ -9,7 +9,6 @@ Writes ``round_trip.json`` and, for each autoencoder, a picture: true above, wha
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
 from cameo.errors import UsageError
+from cameo.evaluation.command import bare_parser_of, refusing
 from cameo.evaluation.faces import faces_in, spread_frames
 from cameo.evaluation.judges import Judge, find_judge
 from cameo.evaluation.likeness import Share, compare
 from cameo.evaluation.subjects import render_again, render_reference
 from cameo.training.identities import FACE
 from cameo.training.shards import HELD_OUT, to_unit
-from enroll.errors import KitError
 
 __all__ = ["RoundTrip", "Sitting", "open_autoencoder", "round_trip", "sittings", "there_and_back"]
 
@@ -168,23 +167,17 @@ def _picture(path: Path, takes: Sequence[NDArray[np.uint8]], back: Sequence[NDAr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cameo.evaluation.round_trip",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = bare_parser_of("round_trip", __doc__)
     parser.add_argument("--people", type=int, default=50, help="how many held-out people, two or more")
     parser.add_argument(
         "--vae", type=Path, action="append", default=[], help="a saved VAE or a runs folder, repeatable"
     )
     parser.add_argument("--judge", type=Path, help="a MobileFaceNet as ONNX (default: $CAMEO_JUDGE)")
     parser.add_argument("--cache", type=Path, default=Path("runs/round_trip"), help="folder of rendered people")
-    parser.add_argument("--out", type=Path, default=Path("runs/round_trip"), help="folder for the files")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console = Console()
-    try:
+    with refusing(console):
         judge = find_judge(options.judge, conditioning=FACE)
         people = sittings(options.people, options.cache)
         enrolled = [judge.person(faces_in(spread_frames(one.reference))) for one in people]
@@ -198,9 +191,6 @@ def main() -> None:
             options.out.mkdir(parents=True, exist_ok=True)
             _picture(options.out / f"round_trip_{len(found) - 1}.png", takes, back)
             console.print(_line(found[-1]), highlight=False)
-    except KitError as error:
-        console.print(f"{error.message}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
-        raise SystemExit(error.exit_status) from None
     rows = [json.loads(one.model_dump_json()) for one in found]
     (options.out / "round_trip.json").write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -91,7 +91,6 @@ def speaker_vector(sound: NDArray[np.float32], folder: Path = WEIGHTS) -> NDArra
 @lru_cache(maxsize=1)
 def _network(folder: Path) -> SpeakerNet:
     network = SpeakerNet()
-    network.net.load_state_dict(
-        {name: t.float() if t.is_floating_point() else t for name, t in load_file(folder / _FILE).items()}
-    )
+    # float16, copied into float32.
+    network.net.load_state_dict(load_file(folder / _FILE))
     return network.eval()

@@ -9,7 +9,6 @@ with what all of them said elsewhere, by the speaker encoder that no generator i
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from rich.console import Console
 from cameo.backbones.checkpoint import NANO
 from cameo.backbones.mel import log_mel
 from cameo.errors import UsageError
-from cameo.evaluation.command import make_folder, refusing
+from cameo.evaluation.command import bare_parser_of, make_folder, refusing
 from cameo.evaluation.likeness import Share, compare
 from cameo.evaluation.speakers import NAME, speaker_vector
 from cameo.synth.clips import SAMPLE_RATE, WORDS
@@ -146,17 +145,11 @@ def _through(vae: AutoencoderKLLTX2Audio | None, vocoder: LTX2Vocoder, sound: So
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cameo.evaluation.voice_round_trip",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = bare_parser_of("voice_round_trip", __doc__)
     parser.add_argument("--people", type=int, default=50, help="how many held-out people, two or more")
     parser.add_argument(
         "--weights", type=Path, action="append", help="weights or a runs folder, repeatable (default: nano's)"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/voice_round_trip"), help="folder for the file")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     console = Console()

@@ -29,6 +29,7 @@ __all__ = [
     "compile_blocks",
     "features_of",
     "flow_loss",
+    "latent_points",
     "noised",
     "prompt_states",
     "velocities",
@@ -314,11 +315,15 @@ def _points(truths: Sequence[Sequence[dict[str, Any]]], member: int) -> Tensor:
 def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:
     """(N, K, frames, height, width) for the cells of the latents of whole clips, from landmarks (N, K, T, 5, 2) in
     pixels."""
-    ratio = (points.shape[2] - 1) // (frames - 1)
+    return face_weight(latent_points(points, frames) * width / SIZE - 0.5, height, width)
+
+
+def latent_points(points: Tensor, frames: int) -> Tensor:
+    """(..., frames, 5, 2): landmarks of clips (..., T, 5, 2) at their latent frames."""
+    ratio = (points.shape[-3] - 1) // (frames - 1)
     # The first frame has a latent of its own.
-    first, rest = points[:, :, :1], points[:, :, 1 : 1 + (frames - 1) * ratio]
-    per_latent = torch.cat([first, rest.unflatten(2, (frames - 1, ratio)).mean(3)], 2)
-    return face_weight(per_latent * width / SIZE - 0.5, height, width)
+    first, rest = points[..., :1, :, :], points[..., 1 : 1 + (frames - 1) * ratio, :, :]
+    return torch.cat([first, rest.unflatten(-3, (frames - 1, ratio)).mean(-3)], -3)
 
 
 def _positions(pipeline: LTX2Pipeline, batch: Batch) -> tuple[Tensor, Tensor]:

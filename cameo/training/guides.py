@@ -10,28 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from diffusers import LTX2Pipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cameo.conditioning.features import encode_crops
 from cameo.conditioning.placing import frontal, lay_crop
+from cameo.training.flow import latent_points
 from cameo.training.people import SIZE
 from enroll.alignment import HEAD_LANDMARKS, similarity
 from enroll.identity import Crop
 
-__all__ = ["guides", "latent_points"]
+__all__ = ["guides"]
 
 _ASIDE, _LARGER = 1.0, 0.02
 """Standard deviations: pixels, and share of the size."""
 
 _FRONTAL = 0.75
-
-
-def latent_points(points: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """(frames, 5, 2): landmarks of a clip (T, 5, 2) at its latent frames; the first frame has one of its own."""
-    rest = points[1:].reshape(frames - 1, -1, *points.shape[1:]).mean(1)
-    return np.concatenate([points[:1], rest])
 
 
 def guides(
@@ -50,10 +46,9 @@ def guides(
         frames: of the clip's latent.
         rng: draws the crop, and how it lies.
     """
-    order = frontal([(crop.pose.yaw, crop.pose.pitch) for crop in crops])
-    crop = crops[order[0] if rng.uniform() < _FRONTAL else int(rng.choice(order))]
+    crop = frontal(crops)[0] if rng.uniform() < _FRONTAL else crops[int(rng.integers(len(crops)))]
     aside, larger = rng.normal(0, _ASIDE, 2), 1 + rng.normal(0, _LARGER)
-    places = [*latent_points(points, frames), points.mean(0)]
+    places = [*latent_points(torch.from_numpy(points), frames).numpy(), points.mean(0)]
     pictures = [lay_crop(crop.pixels, _matrix(at, aside, larger), (SIZE, SIZE)) for at in places]
     return encode_crops(pipeline, np.stack(pictures))
 

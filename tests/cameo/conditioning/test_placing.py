@@ -10,6 +10,7 @@ import pytest
 from cameo.conditioning import Box, Presence
 from cameo.conditioning.placing import GROUND, Placing, frontal, latent_times, lay_crop, placings_for
 from enroll.alignment import HEAD_LANDMARKS, head_crop, similarity
+from enroll.identity import Crop, Pose
 
 SHOTS = {"close-up": (0.8, 0.1, 0.1), "medium shot": (0.5, 0.25, 0.12)}
 
@@ -45,7 +46,9 @@ def test_times_are_those_of_the_queries(transformer):
 
 
 def test_who_looks_into_the_camera_comes_first():
-    assert frontal([(20.0, 0.0), (-3.0, 2.0), (0.0, -9.0)]) == [1, 2, 0]
+    pixels = np.zeros((128, 128, 3), np.uint8)
+    crops = [Crop("head", pixels, 0.0, 1.0, Pose(yaw, pitch)) for yaw, pitch in ((20.0, 0.0), (-3.0, 2.0), (0.0, -9.0))]
+    assert [crop.pose.yaw for crop in frontal(crops)] == [-3.0, 0.0, 20.0]
 
 
 def test_a_crop_fills_its_place_and_nothing_else():

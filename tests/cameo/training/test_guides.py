@@ -8,7 +8,8 @@ import torch
 from diffusers import LTX2Pipeline
 
 from cameo.backbones.nano import build
-from cameo.training.guides import guides, latent_points
+from cameo.training.flow import latent_points
+from cameo.training.guides import guides
 from enroll.alignment import HEAD_LANDMARKS
 from enroll.identity import Crop, Pose
 from tests.cameo.tiny import TINY
@@ -29,7 +30,7 @@ def head(x: float, count: int = 9) -> np.ndarray:
 
 
 def test_the_first_frame_has_a_latent_of_its_own():
-    points = np.arange(9, dtype=np.float32)[:, None, None] * np.ones((1, 5, 2), np.float32)
+    points = torch.arange(9.0)[:, None, None] * torch.ones(1, 5, 2)
     assert latent_points(points, 3)[:, 0, 0].tolist() == [0.0, 2.5, 6.5]
 
 
