@@ -26,14 +26,12 @@ __all__ = ["GROUND", "Placing", "Placings", "frontal", "latent_times", "lay_crop
 GROUND = (127, 127, 127)
 """What a picture with a crop laid into it is filled with: nothing is known of what is there."""
 
-_IN_A_BOX = 0.81
-"""Edge of a crop by width of a region: two beside each other are as large as made-up couples are."""
+_BESIDE = 1.56
+"""How large a head is in a region, by that region's width and by how large it is in a scene of its own: two beside each
+other are as large as made-up couples are."""
 
 _SMALLEST = 0.4
 """Faces smaller than those of couples were never learned; so in narrower regions crops reach beyond them."""
-
-_HEAD_ROOM = 0.178
-"""Of a region's height, above the crop."""
 
 _CROP_BY_FACE, _FACE_IN_CROP = 1.68, 0.54
 """Edge of a crop by height of the face's box in it, and how far down in the crop the middle of that is."""
@@ -64,11 +62,12 @@ class Placing:
         return cls(scale, centre[0] - scale / 2, centre[1] - _FACE_IN_CROP * scale)
 
     def within(self, box: Box) -> Placing:
-        """The same head in a region: in its middle, no larger than fits beside others."""
+        """The same head in a region: in its middle, as high up as in a scene of its own, no larger than fits beside
+        others."""
         width, height = box.right - box.left, box.bottom - box.top
-        scale = min(self.scale, max(_SMALLEST, _IN_A_BOX * width))
-        top = min(box.top + _HEAD_ROOM * height, max(box.top, box.bottom - scale))
-        return Placing(scale, (box.left + box.right - scale) / 2, top)
+        scale = min(self.scale, max(_SMALLEST, _BESIDE * width * self.scale))
+        top = box.top + (self.y + self.scale / 2) * height - scale / 2
+        return Placing(scale, (box.left + box.right - scale) / 2, max(box.top, min(top, box.bottom - scale)))
 
     def matrix(self, size: tuple[int, int], edge: int) -> NDArray[np.float32]:
         """(2, 3): pixels of a crop of this ``edge`` to pixels of a picture of ``size`` (W, H)."""

@@ -68,12 +68,12 @@ def request_pair(subjects: Sequence[Subject], pair: tuple[int, int], seed: int) 
         f'@{subject.identity.handle} on the {side} says "{words}"'
         for subject, side, words in zip((left, right), ("left", "right"), said, strict=True)
     ]
-    return PairRequest(*pair, f"two people {place} {people[0]} {people[1]}", int(rng.integers(2**31)))
+    return PairRequest(*pair, f"close-up of two people {place} {people[0]} {people[1]}", int(rng.integers(2**31)))
 
 
 def render_pair(left: int) -> NDArray[np.uint8]:
     """The person of this seed and the next one as they truly are beside each other; (T, H, W, 3)."""
-    return make_clip(left, _TOGETHER, people=2, seconds=SECONDS, size=SIZE).frames
+    return make_clip(left, _TOGETHER, people=2, seconds=SECONDS, size=SIZE, shot="close-up").frames
 
 
 def judge_pairs(scenes: Sequence[NDArray[np.uint8]], pairs: Sequence[tuple[int, int]], enrolled: Enrolled) -> Pairs:

@@ -6,7 +6,7 @@ The same ``seed`` is the same person, another ``clip`` another occasion: other c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,9 @@ WORDS = (
 
 SHOTS = {"close-up": 0.285, "medium shot": 0.185}
 """Zoom of each shot a caption can name: picture heights per head unit. A close-up at 128 px shows a face 64 px high."""
+
+_BESIDE = 0.78
+"""How large two people beside each other are drawn, by how large one alone is in the same shot."""
 
 ACTIONS = ("turning left", "turning right", "nodding", "looking up", "smiling")
 
@@ -105,6 +108,7 @@ def make_clip(
     size: int = 256,
     fps: float = 12.5,
     outfit: int | None = None,
+    shot: str | None = None,
     device: str | torch.device = "cpu",
 ) -> SynthClip:
     """A clip of one made-up person, or of two side by side.
@@ -117,13 +121,13 @@ def make_clip(
         size: edge of the picture, pixels.
         fps: pictures a second.
         outfit: number of the outfit worn; by default one of the occasion's own.
+        shot: one of ``SHOTS``; by default the occasion's own.
         device: where the pictures are drawn.
     """
     rng = np.random.default_rng([0xC11B, seed, clip])
     count = int(seconds * fps) + (0 if seconds * fps % 1 == 0 else 1)
     occasion = Occasion.draw(rng, seconds=seconds, wide=seconds >= 4)
-    if people == 2:
-        occasion = Occasion(occasion.setting, "medium shot", "", occasion.words, occasion.wide)
+    occasion = replace(occasion, shot=shot or occasion.shot, action="" if people == 2 else occasion.action)
     light = occasion.setting.light(rng)
     place, pan = float(rng.uniform()), float(rng.normal(0, 0.03))
     sound = ambience(occasion.setting.name, seconds, seed=int(rng.integers(2**31))).astype(np.float32)
@@ -205,9 +209,8 @@ def caption(truth: dict[str, Any], rng: np.random.Generator, *, clothes: bool | 
         rng: draws the wording.
         clothes: whether the colour of the clothes is named; drawn when None.
     """
-    lead = f"{truth['shot']} of a person" if rng.uniform() < 0.6 else "a person"
-    if len(truth["cast"]) > 1:
-        lead = "two people"
+    who = "a person" if len(truth["cast"]) == 1 else "two people"
+    lead = f"{truth['shot']} of {who}" if rng.uniform() < 0.6 else who
     parts = [str(rng.choice(SETTINGS[truth["setting"]].phrases))]
     first = truth["cast"][0]
     if clothes if clothes is not None else rng.uniform() < 0.6:
@@ -281,7 +284,7 @@ def _motion(
         blink = np.maximum(blink, np.clip(1 - np.abs(time - moment) / 0.12, 0, 1))
     zoom = SHOTS[occasion.shot] * rng.uniform(0.94, 1.06)
     if centre:
-        zoom *= 0.78
+        zoom *= _BESIDE
     drift = rng.uniform(0.97, 1.03)
     head_y = (0.015 if occasion.shot == "close-up" else 0.13) + rng.normal(0, 0.012)
     head_x = centre + rng.normal(0, 0.03 if not centre else 0.01)

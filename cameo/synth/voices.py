@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve1d
 
 from cameo.errors import UsageError
 from cameo.synth.articulation import FRAME, Phone, articulate

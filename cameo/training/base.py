@@ -19,18 +19,20 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from diffusers import LTX2Pipeline
 from torch import Tensor, nn
 
 from cameo.conditioning.attach import attach
 from cameo.conditioning.types import IdentityFeatures
 from cameo.training.casting import cast
-from cameo.training.flow import Batch, Dataset, compile_blocks, flow_loss
+from cameo.training.flow import Batch, Dataset, compile_blocks, noised, velocities, velocity_loss
 from cameo.training.latents import new_adapter
 from cameo.training.optimisers import generator_optimisers, set_rate
 from cameo.training.parts import LEARNED_BY_BASE, autoencoders
 from cameo.training.preview import preview
+from cameo.training.resemblance import Resemblance
 from cameo.training.run import Ema, Stage
-from cameo.training.shards import HELD_OUT
+from cameo.training.shards import HELD_OUT, training_people
 
 _MOMENTS_A_CLIP = 5
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
@@ -58,7 +60,8 @@ def main() -> None:
     data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     # Kept where the work is: to fetch a figure each step holds up an accelerator.
-    errors = torch.ones(2, device=stage.device)
+    errors, looks = torch.ones(2, device=stage.device), torch.full((), 3.0, device=stage.device)
+    resemblance = _resemblance(stage, pipeline, data)
     for progress in stage.steps():
         warm = min(1.0, (stage.step - begun + 1) / _WARM_UP)
         set_rate(optimisers, stage.options.lr * warm * (1.02 - progress))
@@ -72,16 +75,22 @@ def main() -> None:
             # Now and then no identity at all, so that the base stands on its own.
             if not nobody:
                 told.enter_context(cast(pipeline.transformer, adapter, batch))
-            video, audio = flow_loss(pipeline, batch, rng)
+            noisy = noised(pipeline, batch, rng)
+            towards = velocities(pipeline, noisy)
+            video, audio = velocity_loss(noisy, *towards)
+        loss = video + audio
+        if resemblance is not None and not nobody and (unlike := resemblance(noisy, towards[0], rng)) is not None:
+            loss = loss + stage.options.resemblance * unlike
+            looks.lerp_(unlike.detach(), 0.02)
         nano.zero_grad(set_to_none=True)
-        (video + audio).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(nano.parameters(), 1.0)
         for optimiser in optimisers:
             optimiser.step()
         ema.update(nano)
         errors.lerp_(torch.stack([video, audio]).detach(), 0.02)
         if stage.step % 50 == 49:
-            stage.log(video=errors[0].item(), audio=errors[1].item())
+            stage.log(video=errors[0].item(), audio=errors[1].item(), looks=looks.item())
         if stage.minutes() - saved > _SAVED_EVERY:
             saved = stage.minutes()
             stage.save({"nano": nano}, optimisers, ema)
@@ -95,6 +104,12 @@ def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
     if rng.uniform() < stage.options.moments:
         return data.batch(_MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
     return data.batch(stage.options.batch, rng)
+
+
+def _resemblance(stage: Stage, pipeline: LTX2Pipeline, data: Dataset) -> Resemblance | None:
+    if not stage.options.resemblance:
+        return None
+    return Resemblance.of(pipeline, data, training_people(stage.folder("people")), stage.options.faces)
 
 
 def without(batch: Batch, rng: np.random.Generator) -> Batch:
@@ -117,6 +132,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16, help="clips a step")
     parser.add_argument("--moments", type=float, default=0.0, help="share of steps on moments instead of clips")
+    parser.add_argument("--resemblance", type=float, default=0.05, help="weight of how a recogniser sees who is drawn")
+    parser.add_argument("--faces", type=int, default=6, help="that it sees, a step")
     parser.add_argument("--compile", action="store_true", help="minutes of compiling, then steps a third quicker")
 
 

@@ -26,13 +26,20 @@ from cameo.training.pictures import Pictures
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import Shards, training_people
 from cameo.training.transform import has_transform
-from cameo.training.video_vae import draw, exact_enough, fold_time, picture_options, psnr, reconstruction_loss, sample
+from cameo.training.video_vae import (
+    draw,
+    exact_enough,
+    fold_time,
+    picture_options,
+    psnr,
+    recogniser,
+    reconstruction_loss,
+    sample,
+)
 
 _NOISE = 0.05
 _WARM_UP, _UNJUDGED = 200, 300
 _JUDGE_RATE = 2e-4
-_FACES = 4
-"""To be recognised, a step."""
 _TRIED = 8
 _SAVED_EVERY = 5.0
 """Minutes."""
@@ -69,7 +76,7 @@ def main() -> None:
     stage.resume(parts, [drawing], ema)
     begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([options.seed, stage.step, 2])
     shards = training_people(stage.folder("people"))
-    pictures, how_unlike = Pictures.load(shards, stage.device), _recogniser(stage)
+    pictures, how_unlike = Pictures.load(shards, stage.device), recogniser(stage)
     running: dict[str, float] = {}
     for progress in stage.steps():
         course = min(1.0, (stage.step - begun + 1) / _WARM_UP) * (1.02 - progress) ** 0.6
@@ -86,7 +93,7 @@ def main() -> None:
         loss = reconstruction_loss(drawn, seen.frames, seen.weight)
         kind = "clips" if drawn.shape[2] > 1 else "stills"
         running[kind] = running.get(kind, loss.item()) * 0.97 + loss.item() * 0.03
-        if how_unlike is not None and (unlike := how_unlike(drawn, seen, _FACES, rng)) is not None:
+        if how_unlike is not None and (unlike := how_unlike(drawn, seen, options.faces, rng)) is not None:
             loss = loss + options.recognition * unlike
         if stage.step - begun > _UNJUDGED:
             with stage.mixed():
@@ -123,21 +130,9 @@ def _keep(
         drawn = vae.decode(vae.encode(seen.frames).latent_dist.mode()).sample
         figures = {"averaged_db": psnr(drawn, seen.frames)}
         if how_unlike is not None:
-            unlike = how_unlike(drawn, seen, 4 * _FACES, np.random.default_rng(0))
+            unlike = how_unlike(drawn, seen, 4 * stage.options.faces, np.random.default_rng(0))
             figures |= {} if unlike is None else {"averaged_recognition": unlike.item()}
     stage.log(**figures)
-
-
-def _recogniser(stage: Stage) -> Callable[..., Tensor | None] | None:
-    """See ``recognition.how_unlike``; None where it is not wanted, or cannot be had."""
-    if not stage.options.recognition:
-        return None
-    try:
-        from cameo.training.recognition import how_unlike
-    except ImportError as error:
-        stage.say(f"faces are learned without a recogniser: {error.name} is not installed")
-        return None
-    return how_unlike
 
 
 def _learn_to_judge(
@@ -160,7 +155,6 @@ def _options(parser: argparse.ArgumentParser) -> None:
     picture_options(parser)
     parser.set_defaults(clips=0.8, edge=96, batch=12)
     parser.add_argument("--lr", type=float, default=3e-3, help="as a share of the size of each weight")
-    parser.add_argument("--recognition", type=float, default=0.1, help="weight of how a recogniser sees the faces")
     parser.add_argument("--adversarial", type=float, default=0.05, help="weight of the discriminator's opinion")
 
 

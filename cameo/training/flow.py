@@ -33,6 +33,7 @@ __all__ = [
     "noised",
     "prompt_states",
     "velocities",
+    "velocity_loss",
 ]
 
 FRAME_RATE = 12.5
@@ -59,6 +60,7 @@ class Batch:
         weight: (B, F, h, w), how much each video latent matters: most on the faces.
         partners: where two are in each clip, features of those on the right; ``people`` are then on the left.
         spoken: (B, 2, 2), when each of the two may be heard, (begin, end) in seconds.
+        sources: (B, 2) int, whose clips these are and which, by number in the dataset; None where two are in each.
     """
 
     video: Tensor
@@ -69,6 +71,7 @@ class Batch:
     weight: Tensor
     partners: IdentityFeatures | None = None
     spoken: Tensor | None = None
+    sources: Tensor | None = None
 
 
 class Dataset:
@@ -78,12 +81,17 @@ class Dataset:
         folder: of the latents.
         below: seeds from here on are left out.
         device: where they are kept.
+
+    Attributes:
+        seeds: of the people, in their order.
+        points: landmarks of each one's clips, pixels, (N, K, T, 5, 2).
     """
 
     def __init__(self, folder: Path, below: int, device: torch.device | str = "cpu") -> None:
         paths = [p for p in sorted(folder.glob("[0-9]*.safetensors")) if int(p.stem) < below]
         if not paths:
             raise SystemExit(f"no latents in {folder}: run `python -m cameo.training.latents` first")
+        self.seeds = [int(path.stem) for path in paths]
         video, audio, features = [], [], []
         together_video, together_audio = [], []
         guides, together_guides = [], []
@@ -109,11 +117,12 @@ class Dataset:
         self._guides, self._together_guides = torch.stack(guides).to(device), torch.stack(together_guides).to(device)
         self._guide_times = tensors["guide_times"].to(device)
         grid = self.video.shape[3:]
-        self.weight = _face_weight(_points(self.truths, 0), *grid).to(device)
+        self.points = _points(self.truths, 0)
+        self.weight = _face_weight(self.points, *grid).to(device)
         couples = [[truth] for truth in self._together_truths]
         both = [_face_weight(_points(couples, number), *grid)[:, 0] for number in (0, 1)]
         self._together_weight = torch.maximum(*both).to(device)
-        numbers = {int(path.stem): number for number, path in enumerate(paths)}
+        numbers = {seed: number for number, seed in enumerate(self.seeds)}
         self._couples = np.array([(n, numbers[seed + 1]) for seed, n in numbers.items() if seed + 1 in numbers])
 
     def __len__(self) -> int:
@@ -148,6 +157,7 @@ class Dataset:
             people=self._laid(self.people[torch.from_numpy(people).to(self.video.device)], guides, begins, frames, rng),
             begins=torch.from_numpy(begins),
             weight=weight,
+            sources=torch.from_numpy(np.stack([people, clips], 1)),
         )
 
     @property
@@ -288,9 +298,14 @@ def velocities(pipeline: LTX2Pipeline, noisy: Noised) -> tuple[Tensor, Tensor]:
 
 
 def flow_loss(pipeline: LTX2Pipeline, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mean squared error of the velocity, of the picture, weighted, and of the sound."""
+    """``velocity_loss`` of a batch at some level of noise."""
     noisy = noised(pipeline, batch, rng)
-    video, audio = velocities(pipeline, noisy)
+    return velocity_loss(noisy, *velocities(pipeline, noisy))
+
+
+def velocity_loss(noisy: Noised, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the velocity, of the picture, weighted, and of the sound."""
+    batch = noisy.batch
     weight = batch.weight.to(video.device).flatten(1)[..., None]
     error = (video - noisy.video_velocity).square()
     return (

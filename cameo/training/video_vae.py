@@ -55,7 +55,7 @@ def main() -> None:
     optimiser = torch.optim.AdamW(by_size(vae, rate, fitted), betas=(0.9, 0.99), weight_decay=1e-4)
     ema = Ema(vae, 0.998)
     stage.resume({"vae": vae}, [optimiser], ema)
-    rng = np.random.default_rng([stage.options.seed, stage.step])
+    rng, how_unlike = np.random.default_rng([stage.options.seed, stage.step]), recogniser(stage)
     if not begun:
         sample(stage, vae, ema.averaged(vae), shards)
     running = 0.0
@@ -67,6 +67,8 @@ def main() -> None:
             mean = vae.encode(frames).latent_dist.mode()
             drawn = vae.decode(mean + _NOISE * torch.randn_like(mean)).sample
         loss = reconstruction_loss(drawn.float(), frames, seen.weight) + _DECAY * mean.float().square().mean()
+        if how_unlike is not None and (unlike := how_unlike(drawn.float(), seen, stage.options.faces, rng)) is not None:
+            loss = loss + stage.options.recognition * unlike
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
@@ -161,10 +163,24 @@ def sample(stage: Stage, vae: AutoencoderKLLTX2Video, averaged: AbstractContextM
     stage.say(f"sample.png, {psnr(drawn, frames):.1f} dB with averaged weights")
 
 
+def recogniser(stage: Stage) -> Callable[..., Tensor | None] | None:
+    """See ``recognition.how_unlike``; None where it is not wanted, or cannot be had."""
+    if not stage.options.recognition:
+        return None
+    try:
+        from cameo.training.recognition import how_unlike
+    except ImportError as error:
+        stage.say(f"faces are learned without a recogniser: {error.name} is not installed")
+        return None
+    return how_unlike
+
+
 def picture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=float, default=0.15, help="share of steps on clips; the rest are stills")
     parser.add_argument("--batch", type=int, default=6, help="stills a step")
     parser.add_argument("--edge", type=int, default=128, help="pixels of the window that is learned from, 128 for all")
+    parser.add_argument("--recognition", type=float, default=0.1, help="weight of how a recogniser sees the faces")
+    parser.add_argument("--faces", type=int, default=4, help="to be recognised, a step")
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -24,13 +24,16 @@ def test_the_caption_asks_for_a_shot(caption: str, scale: float):
     assert isnan(at) and placing == Placing(*SHOTS["close-up" if scale == 0.8 else "medium shot"])
 
 
-def test_in_a_region_a_head_is_in_its_middle_and_no_larger_than_fits():
+@pytest.mark.parametrize(("shot", "beside"), [("close-up", 0.8 * 0.78), ("medium shot", 0.4)])
+def test_in_a_region_a_head_is_in_its_middle_and_no_larger_than_fits(shot: str, beside: float):
+    alone = Placing(*SHOTS[shot])
     for left, right in ((0.0, 0.5), (0.5, 1.0), (0.25, 0.5)):
-        ((_, placing),) = placings_for(SHOTS, "two people", Presence.at(left, 0.0, right, 1.0), ())
+        ((_, placing),) = placings_for(SHOTS, f"{shot} of two people", Presence.at(left, 0.0, right, 1.0), ())
         assert placing.x + placing.scale / 2 == pytest.approx((left + right) / 2)
-        assert 0.4 <= placing.scale <= 0.41
-    ((_, low),) = placings_for(SHOTS, "", Presence.at(0.0, 0.5, 1.0, 1.0), ())
-    assert low.y == 0.5, "a region that is too low for its head begins with it"
+        assert placing.y + placing.scale / 2 == pytest.approx(alone.y + alone.scale / 2)
+        assert placing.scale == pytest.approx(beside if right - left == 0.5 else 0.4, abs=0.005)
+    ((_, low),) = placings_for(SHOTS, shot, Presence.at(0.0, 0.6, 1.0, 1.0), ())
+    assert low.y == 0.6, "a region that is too low for its head begins with it"
 
 
 def test_a_head_goes_along_with_its_region():

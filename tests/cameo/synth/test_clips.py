@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
-from cameo.synth.clips import WORDS, SynthClip, caption, make_clip, vocabulary
+from cameo.synth.clips import SHOTS, WORDS, SynthClip, caption, make_clip, vocabulary
 from cameo.training.identities import face_box
 from enroll.encoders import registry
 from enroll.identity import Pose
@@ -95,3 +95,16 @@ def test_two_people_stand_on_their_sides_and_take_turns():
     assert (left["side"], right["side"]) == ("left", "right")
     assert np.array(left["landmarks"])[..., 0].mean() < 64 < np.array(right["landmarks"])[..., 0].mean()
     assert left["speaks"][1] < right["speaks"][0]
+
+
+def test_two_people_are_shown_in_the_shot_that_is_asked_for():
+    near, far = (make_clip(3, 2, people=2, seconds=0.2, size=64, fps=5.0, shot=shot) for shot in SHOTS)
+    assert [clip.truth["shot"] for clip in (near, far)] == list(SHOTS)
+
+    def height(clip: SynthClip) -> float:
+        points = np.array(clip.truth["cast"][0]["landmarks"][0])
+        return float(np.linalg.norm(points[3:].mean(0) - points[:2].mean(0)))
+
+    assert height(near) / height(far) == pytest.approx(SHOTS["close-up"] / SHOTS["medium shot"], rel=0.05)
+    leads = {caption(near.truth, np.random.default_rng(n)).split(" two people")[0] for n in range(20)}
+    assert "close-up of" in leads and "medium shot of" not in leads
