@@ -206,5 +206,5 @@ def mouth_track(utterance: Utterance, fps: float, frames: int, offset: float = 0
     fine = (np.arange(frames * 8) + 0.5) / (fps * 8) - offset
     track = np.stack([np.interp(fine, edges, [value[i] for value in values]) for i in (0, 1)], axis=1)
     kernel = np.hanning(11)[1:-1]
-    smooth = np.stack([np.convolve(track[:, i], kernel / kernel.sum(), mode="same") for i in (0, 1)], axis=1)
+    smooth = convolve1d(track, kernel / kernel.sum(), axis=0, mode="constant")
     return smooth.reshape(frames, 8, 2).mean(axis=1).astype(np.float32)
