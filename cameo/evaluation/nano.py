@@ -24,6 +24,7 @@ from cameo.backbones import Backbone
 from cameo.errors import UsageError
 from cameo.evaluation import speakers
 from cameo.evaluation.command import make_folder, parser_of, refusing
+from cameo.evaluation.digits import right_digits
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.likeness import Share, copying
 from cameo.evaluation.measures import Enrolled, Measures, measure, perceive
@@ -31,7 +32,6 @@ from cameo.evaluation.pairs import PairRequest, couples, judge_pairs, render_pai
 from cameo.evaluation.plots import contact_sheet, matrices
 from cameo.evaluation.report import NanoReport, table, table_markdown
 from cameo.evaluation.subjects import (
-    Recital,
     Request,
     Subject,
     Take,
@@ -45,7 +45,6 @@ from cameo.evaluation.voice import mono
 from cameo.generation import Film, film, open_backbone
 from cameo.script import Script
 from cameo.training.shards import HELD_OUT
-from enroll.digits import likeliest_digits
 
 if TYPE_CHECKING:
     from cameo.conditioning import IdentityAdapter
@@ -108,8 +107,8 @@ def evaluate(
     for number, (subject, recital) in enumerate(zip(subjects, recitals, strict=True)):
         tell("having digits said", 0.8 + 0.1 * number / people)
         made = _film(backbone, [subject], recital.script, recital.seed)
-        heard += _right(recital, mono(made.sound, made.sample_rate))
-        truly += _right(recital, recital.sound)
+        heard += right_digits(recital.digits, mono(made.sound, made.sample_rate))
+        truly += right_digits(recital.digits, recital.sound)
     asked_for = sum(len(recital.digits) for recital in recitals)
     tell("judging", 0.9)
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
@@ -188,12 +187,6 @@ def _film(
 def _both(backbone: Backbone, subjects: Sequence[Subject], asked: PairRequest, *, routed: bool) -> NDArray[np.uint8]:
     pair = [subjects[asked.left], subjects[asked.right]]
     return _film(backbone, pair, asked.script, asked.seed, routed=routed).frames
-
-
-def _right(recital: Recital, sound: NDArray[np.float32]) -> int:
-    """Digits heard in their places."""
-    found = likeliest_digits(sound, len(recital.digits))
-    return sum(one == other for one, other in zip(recital.digits, found, strict=False))
 
 
 def _ratio(generated: Measures, ceiling: Measures) -> float | None:

@@ -1,7 +1,6 @@
 """Whose voice it is: by pitch, which needs no encoder, and by the encoder the generator was conditioned on.
 
-No independent speaker encoder that may be used freely comes with the package, so pitch is the judge and the encoder's
-figure is named for what it is.
+Pitch is a judge; the encoder's figure is named for what it is. Who had no part in the conditioning is in ``speakers``.
 """
 
 from __future__ import annotations

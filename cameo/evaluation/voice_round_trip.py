@@ -3,8 +3,8 @@
     python -m cameo.evaluation.voice_round_trip --people 50 --weights cameo/nano/weights --weights runs
 
 Two seconds of held-out people go through the vocoder, and through the autoencoder and the vocoder, and are compared
-with what all of them said elsewhere, by the speaker encoder that no generator is conditioned on. Writes
-``voice_round_trip.json``.
+with what all of them said elsewhere, by the speaker encoder that no generator is conditioned on; so do two digits each,
+for a recogniser to hear. Writes ``voice_round_trip.json``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from cameo.backbones.checkpoint import NANO
 from cameo.backbones.mel import log_mel
 from cameo.errors import UsageError
 from cameo.evaluation.command import bare_parser_of, make_folder, refusing
+from cameo.evaluation.digits import right_digits
 from cameo.evaluation.likeness import Share, compare
 from cameo.evaluation.speakers import NAME, speaker_vector
 from cameo.synth.clips import SAMPLE_RATE, WORDS
@@ -37,7 +38,7 @@ from cameo.training.shards import HELD_OUT
 
 __all__ = ["Saying", "VoiceRoundTrip", "open_voices", "sayings", "voice_round_trip"]
 
-_ELSEWHERE, _WORDS = 8, 4
+_ELSEWHERE, _WORDS, _DIGITS = 8, 4, 2
 _SECONDS = 2.0
 
 Sound = NDArray[np.float32]
@@ -45,10 +46,13 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True, repr=False)
 class Saying:
-    """One person, twice, mono at 16 kHz: ``enrolled``, some eight words; ``take``, two seconds elsewhere."""
+    """One person, three times, mono at 16 kHz: ``enrolled``, some eight words; ``take``, two seconds elsewhere;
+    ``recital``, these ``digits``, in silence."""
 
     enrolled: Sound
     take: Sound
+    digits: str
+    recital: Sound
 
 
 class VoiceRoundTrip(BaseModel):
@@ -60,6 +64,7 @@ class VoiceRoundTrip(BaseModel):
         speech_found: takes of which enough is heard to tell a speaker.
         rank1: takes whose own speaker is nearest among all enrolled, of those enrolled.
         likeness: mean cosine to the own enrolled voice, 0 where nothing is heard; ``strangers``: to the others'.
+        digits: that a recogniser hears in their places, of those said.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +75,7 @@ class VoiceRoundTrip(BaseModel):
     rank1: Share
     likeness: float
     strangers: float
+    digits: Share
 
 
 def sayings(people: int) -> list[Saying]:
@@ -81,8 +87,16 @@ def _saying(seed: int) -> Saying:
     rng = np.random.default_rng([0x5A7, seed])
     places = [str(place) for place in rng.permutation(list(SETTINGS))[:2]]
     enrolled = _said(seed, _ELSEWHERE, places[0], rng)
-    take = _said(seed, _WORDS, places[1], rng)[: round(_SECONDS * SAMPLE_RATE)]
-    return Saying(enrolled, np.pad(take, (0, round(_SECONDS * SAMPLE_RATE) - len(take))))
+    take = _said(seed, _WORDS, places[1], rng)
+    digits = "".join(str(digit) for digit in rng.integers(10, size=_DIGITS))
+    recital = speak(Voice.from_seed(seed), [WORDS[int(digit)] for digit in digits], seed=int(rng.integers(2**31)))
+    return Saying(enrolled, _as_long(take), digits, _as_long(recital.samples.astype(np.float32)))
+
+
+def _as_long(sound: Sound) -> Sound:
+    """As a scene is, cut or followed by silence."""
+    length = round(_SECONDS * SAMPLE_RATE)
+    return np.pad(sound[:length], (0, max(0, length - len(sound))))
 
 
 def _said(seed: int, count: int, place: str, rng: np.random.Generator) -> Sound:
@@ -126,6 +140,7 @@ def voice_round_trip(
     enrolled = [speaker_vector(one.enrolled) for one in people]
     back = [speaker_vector(sent(one.take)) for one in people]
     likeness = compare(back, enrolled)
+    heard = [right_digits(one.digits, sent(one.recital)) for one in people]
     return VoiceRoundTrip(
         name=name,
         through=through,
@@ -133,6 +148,7 @@ def voice_round_trip(
         rank1=likeness.rank1,
         likeness=likeness.mean or 0.0,
         strangers=likeness.strangers or 0.0,
+        digits=Share(right=sum(heard), of=sum(len(one.digits) for one in people)),
     )
 
 
@@ -173,7 +189,7 @@ def main() -> None:
 def _line(one: VoiceRoundTrip) -> str:
     return (
         f"{one.name}, through {one.through}: speech found {one.speech_found}, right speaker nearest {one.rank1}, "
-        f"likeness {one.likeness:.3f}, to strangers {one.strangers:.3f}"
+        f"likeness {one.likeness:.3f}, to strangers {one.strangers:.3f}, digits heard right {one.digits}"
     )
 
 

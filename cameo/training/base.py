@@ -3,9 +3,9 @@
     python -m cameo.training.base --max-minutes 30 --moments 0.8
     python -m cameo.training.base --max-minutes 8 --batch 192 --compile      # on an accelerator
 
-Without an accelerator most steps may be on moments, single frames of the video latent with the sound meanwhile: they
-cost a fifth of a clip and teach what somebody looks like. What moves is taught by the rest, and by a last run with
-``--moments 0``. Some clips hold two people, each told on their side.
+Without an accelerator many steps may be on moments, single frames of the video latent with the whole sound: they cost a
+fifth of a clip and teach what somebody looks like and how words sound. What moves is taught by the rest, and by a last
+run with ``--moments 0``. Some clips hold two people, each told on their side.
 
 The adapter learns along from the start: a dropped identity teaches the transformer to do without, a given one teaches
 it where to look. A transformer that never met an identity hardly learns to heed one afterwards.

@@ -134,22 +134,17 @@ class Dataset:
         Args:
             count: of clips.
             rng: draws.
-            frames: of the video latent, that many in a row from somewhere in each clip, and the sound meanwhile; None
-                takes the clips whole. A moment teaches looks for a fraction of what a whole clip costs.
+            frames: of the video latent, that many in a row from somewhere in each clip, with the whole sound; None
+                takes the clips whole. A moment teaches looks and words for a fraction of what a whole clip costs.
         """
         people, clips = rng.integers(len(self), size=count), rng.integers(self.video.shape[1], size=count)
         guides = self._guides[people, clips]
         video, audio, weight = self.video[people, clips], self.audio[people, clips], self.weight[people, clips]
         begins = np.zeros((count, 2), int)
         if frames is not None:
-            whole, ratio = video.shape[2], audio.shape[1] / video.shape[2]
-            length = round(frames * ratio)
-            begins[:, 0] = rng.integers(whole - frames + 1, size=count)
-            # Near enough: either side knows by its positions when it is.
-            begins[:, 1] = np.minimum(np.round(begins[:, 0] * ratio), audio.shape[1] - length)
+            begins[:, 0] = rng.integers(video.shape[2] - frames + 1, size=count)
             video = torch.stack([one[:, at : at + frames] for one, at in zip(video, begins[:, 0], strict=True)])
             weight = torch.stack([one[at : at + frames] for one, at in zip(weight, begins[:, 0], strict=True)])
-            audio = torch.stack([one[at : at + length] for one, at in zip(audio, begins[:, 1], strict=True)])
         return Batch(
             video=video.float(),
             audio=audio.float(),

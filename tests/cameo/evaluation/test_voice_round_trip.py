@@ -30,6 +30,8 @@ def test_true_voices_are_told_apart_and_what_is_lost_is_told(people: list[Saying
     assert whole.speech_found.right >= 9 and whole.rank1.right >= 0.9 * whole.speech_found.right
     assert whole.likeness > whole.strangers + 0.3
     assert lost.rank1.right <= 1 and lost.likeness < 0.2
+    assert whole.digits.of == lost.digits.of == 24
+    assert whole.digits.right >= 20 and lost.digits.right < 12
 
 
 def test_what_is_shipped_gives_back_as_much_as_it_was_given(people: list[Saying]) -> None:
