@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,9 +31,12 @@ from cameo.training.latents import new_adapter
 from cameo.training.optimisers import generator_optimisers, set_rate
 from cameo.training.parts import LEARNED_BY_BASE, autoencoders
 from cameo.training.preview import preview
-from cameo.training.resemblance import Resemblance
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT, training_people
+from cameo.training.video_vae import recogniser, recognition_options
+
+if TYPE_CHECKING:
+    from cameo.training.resemblance import Resemblance
 
 _MOMENTS_A_CLIP = 5
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
@@ -80,7 +84,7 @@ def main() -> None:
             video, audio = velocity_loss(noisy, *towards)
         loss = video + audio
         if resemblance is not None and not nobody and (unlike := resemblance(noisy, towards[0], rng)) is not None:
-            loss = loss + stage.options.resemblance * unlike
+            loss = loss + stage.options.recognition * unlike
             looks.lerp_(unlike.detach(), 0.02)
         nano.zero_grad(set_to_none=True)
         loss.backward()
@@ -107,8 +111,10 @@ def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
 
 
 def _resemblance(stage: Stage, pipeline: LTX2Pipeline, data: Dataset) -> Resemblance | None:
-    if not stage.options.resemblance:
+    if recogniser(stage) is None:
         return None
+    from cameo.training.resemblance import Resemblance
+
     return Resemblance.of(pipeline, data, training_people(stage.folder("people")), stage.options.faces)
 
 
@@ -132,8 +138,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16, help="clips a step")
     parser.add_argument("--moments", type=float, default=0.0, help="share of steps on moments instead of clips")
-    parser.add_argument("--resemblance", type=float, default=0.05, help="weight of how a recogniser sees who is drawn")
-    parser.add_argument("--faces", type=int, default=6, help="that it sees, a step")
+    recognition_options(parser, weight=0.1, faces=6)
     parser.add_argument("--compile", action="store_true", help="minutes of compiling, then steps a third quicker")
 
 

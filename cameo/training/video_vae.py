@@ -179,8 +179,12 @@ def picture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=float, default=0.15, help="share of steps on clips; the rest are stills")
     parser.add_argument("--batch", type=int, default=6, help="stills a step")
     parser.add_argument("--edge", type=int, default=128, help="pixels of the window that is learned from, 128 for all")
-    parser.add_argument("--recognition", type=float, default=0.1, help="weight of how a recogniser sees the faces")
-    parser.add_argument("--faces", type=int, default=4, help="to be recognised, a step")
+    recognition_options(parser, weight=0.1, faces=4)
+
+
+def recognition_options(parser: argparse.ArgumentParser, *, weight: float, faces: int) -> None:
+    parser.add_argument("--recognition", type=float, default=weight, help="weight of how a recogniser sees the faces")
+    parser.add_argument("--faces", type=int, default=faces, help="that it sees in a step, at most")
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
