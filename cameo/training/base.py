@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _MOMENTS_A_CLIP = 5
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
-_TWO = 0.12
+_TWO = 0.2
 _WARM_UP = 100
 _SAVED_EVERY = 5.0
 """Minutes."""

@@ -60,7 +60,8 @@ class Batch:
         weight: (B, F, h, w), how much each video latent matters: most on the faces.
         partners: where two are in each clip, features of those on the right; ``people`` are then on the left.
         spoken: (B, 2, 2), when each of the two may be heard, (begin, end) in seconds.
-        sources: (B, 2) int, whose clips these are and which, by number in the dataset; None where two are in each.
+        sources: (B, 2) int, whose clips these are and which, by number in the dataset; the one with two people, which
+            is that of who is on the left, comes after their own. None: of no dataset.
     """
 
     video: Tensor
@@ -84,7 +85,8 @@ class Dataset:
 
     Attributes:
         seeds: of the people, in their order.
-        points: landmarks of each one's clips, pixels, (N, K, T, 5, 2).
+        points: landmarks of each one's clips, pixels, (N, K, T, 5, 2); ``together_points``, of the two in the one with
+            the next person, (N, 2, T, 5, 2).
     """
 
     def __init__(self, folder: Path, below: int, device: torch.device | str = "cpu") -> None:
@@ -120,8 +122,8 @@ class Dataset:
         self.points = _points(self.truths, 0)
         self.weight = _face_weight(self.points, *grid).to(device)
         couples = [[truth] for truth in self._together_truths]
-        both = [_face_weight(_points(couples, number), *grid)[:, 0] for number in (0, 1)]
-        self._together_weight = torch.maximum(*both).to(device)
+        self.together_points = torch.cat([_points(couples, number) for number in (0, 1)], 1)
+        self._together_weight = _face_weight(self.together_points, *grid).amax(1).to(device)
         numbers = {seed: number for number, seed in enumerate(self.seeds)}
         self._couples = np.array([(n, numbers[seed + 1]) for seed, n in numbers.items() if seed + 1 in numbers])
 
@@ -183,6 +185,7 @@ class Dataset:
             weight=self._together_weight[picked],
             partners=self._laid(self.people[others], guides[:, 1], begins, None, rng),
             spoken=torch.from_numpy(spoken.astype(np.float32)),
+            sources=torch.from_numpy(np.stack([left, np.full_like(left, self.video.shape[1])], 1)),
         )
 
     def _laid(

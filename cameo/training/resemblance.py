@@ -55,8 +55,8 @@ class Resemblance:
 
     Attributes:
         pipeline: whose video autoencoder decodes; its single frames are decoded as the pictures they are.
-        frames: of every clip of a dataset, RGB uint8, (N, K, T, H, W, 3).
-        points: landmarks in them, pixels, (N, K, T, 5, 2).
+        frames: of every clip of a dataset, those with two people last, RGB uint8, (N, K + 1, T, H, W, 3).
+        points: landmarks of the one or two in them, pixels, (N, K + 1, 2, T, 5, 2).
         faces: compared in a step on single frames, at most; on clips a third of them.
     """
 
@@ -77,8 +77,11 @@ class Resemblance:
         """
         fold_time(pipeline.vae)
         numbers = {int(path.stem): number for number, path in enumerate(shards.paths)}
-        frames = np.stack([shards.tensor(numbers[seed], "frames") for seed in data.seeds])
-        return cls(pipeline, torch.from_numpy(frames), data.points, faces)
+        names = ("frames", "together_frames")
+        everybody = [[shards.tensor(numbers[seed], name) for name in names] for seed in data.seeds]
+        frames = torch.from_numpy(np.stack([np.concatenate(clips) for clips in everybody]))
+        alone = data.points[:, :, None].expand(-1, -1, 2, -1, -1, -1)
+        return cls(pipeline, frames, torch.cat([alone, data.together_points[:, None]], 1), faces)
 
     def __call__(self, noisy: Noised, velocity: Tensor, rng: np.random.Generator) -> Tensor | None:
         """``recognition_loss`` of some of the faces that the velocities lead to.
@@ -101,7 +104,8 @@ class Resemblance:
         drawn, true, where = [], [], []
         for number, look in chosen:
             person, clip = batch.sources[number].tolist()
-            points = self.points[person, clip, look.frame]
+            # Of two in a clip either may be looked at.
+            points = self.points[person, clip, int(rng.integers(2)), look.frame]
             corner = _corner(points, video.shape[-1], self._cell)
             rows, columns = (slice(at, at + _CELLS) for at in reversed(corner))
             decoded = self._decode(video[number : number + 1, :, look.latents, rows, columns])

@@ -42,15 +42,24 @@ def resemblance(
     pipeline: LTX2Pipeline, clips: tuple[Tensor, Tensor], tmp_path_factory: pytest.TempPathFactory
 ) -> Resemblance:
     folder = tmp_path_factory.mktemp("people")
-    for seed, frames in zip(SEEDS, clips[0], strict=True):
-        pixels = ((frames + 1) * 127.5).round().byte().movedim(0, -1)[None].contiguous()
-        save_file({"frames": pixels}, folder / f"{seed:06d}.safetensors")
-    # Whoever has no latents is not among the data, and need not come in the order of the shards.
-    data = SimpleNamespace(seeds=list(reversed(SEEDS)), points=clips[1].flip(0)[:, None])
+    pixels = ((clips[0] + 1) * 127.5).round().byte().movedim(1, -1)
+    # As a clip of two serves what the other one has of their own.
+    for seed, alone, together in zip(SEEDS, pixels, pixels.flip(0), strict=True):
+        tensors = {"frames": alone[None], "together_frames": together[None]}
+        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / f"{seed:06d}.safetensors")
+    # Whoever has latents need not come in the order of the shards.
+    points = clips[1].flip(0)
+    data = SimpleNamespace(
+        seeds=list(reversed(SEEDS)),
+        points=points[:, None],
+        together_points=points.flip(0)[:, None].expand(-1, 2, -1, -1, -1),
+    )
     return Resemblance.of(pipeline, data, Shards.open(folder), faces=6)
 
 
-def on_the_way(pipeline: LTX2Pipeline, latents: Tensor, sigma: list[float], sources: list[int], at: int = 0) -> Noised:
+def on_the_way(
+    pipeline: LTX2Pipeline, latents: Tensor, sigma: list[float], sources: list[int], at: int = 0, clip: int = 0
+) -> Noised:
     """Latents (B, C, F, h, w) of the clips of those people, by their numbers in the data, mixed with noise."""
     count = len(latents)
     batch = Batch(
@@ -60,7 +69,7 @@ def on_the_way(pipeline: LTX2Pipeline, latents: Tensor, sigma: list[float], sour
         people=people(count),
         begins=torch.full((count, 2), at),
         weight=torch.ones(count, *latents.shape[2:]),
-        sources=torch.tensor([[number, 0] for number in sources]),
+        sources=torch.tensor([[number, clip] for number in sources]),
     )
     clean, share = pipeline._pack_latents(latents), torch.tensor(sigma).view(-1, 1, 1)
     velocity = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)) - clean
@@ -75,13 +84,14 @@ def latents(pipeline: LTX2Pipeline, clips: tuple[Tensor, Tensor]) -> Tensor:
     return pipeline._normalize_latents(found, pipeline.vae.latents_mean, pipeline.vae.latents_std)
 
 
-@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize(("frames", "clip"), [(1, 0), (3, 0), (3, 1)])
 def test_the_truth_costs_less_than_somebody_else(
-    pipeline: LTX2Pipeline, resemblance: Resemblance, latents: Tensor, frames: int
+    pipeline: LTX2Pipeline, resemblance: Resemblance, latents: Tensor, frames: int, clip: int
 ):
-    """In a single frame it is the first that is looked at, in a clip one of the others, who are other people."""
-    video = latents[:, :, :frames]
-    right, wrong = (on_the_way(pipeline, video, [0.5, 0.5], sources) for sources in ([1, 0], [0, 1]))
+    """In a single frame it is the first that is looked at, in a clip one of the others, who are other people. Clips of
+    two people come after those of one."""
+    video = (latents if clip == 0 else latents.flip(0))[:, :, :frames]
+    right, wrong = (on_the_way(pipeline, video, [0.5, 0.5], sources, clip=clip) for sources in ([1, 0], [0, 1]))
     true, false = (resemblance(n, n.video_velocity, np.random.default_rng(0)) for n in (right, wrong))
     assert true is not None and false is not None
     assert true.item() < 0.75 * false.item()
