@@ -3,8 +3,8 @@
     python -m cameo.training.video_vae --max-minutes 40
 
 Where the sizes allow it, it begins as a linear transform fitted to pictures (``transform``) and learns the rest. The
-loss is absolute error of the picture and of its edges at three scales, heavier on the face: a recogniser lives on
-what a plain average smooths away.
+loss is absolute error of the picture and of its edges at three scales, heavier on the face, and what a recogniser makes
+of faces (``recognition``): it lives on what a plain average smooths away.
 """
 
 from __future__ import annotations
