@@ -1,14 +1,16 @@
 """What a recogniser makes of a drawn face, as a loss: an average of pixels leaves out what it lives on.
 
 Distances between the maps of a network that tells faces apart, as in Zhang et al., "The unreasonable effectiveness of
-deep features as a perceptual metric" (CVPR 2018), and between its descriptors. It is the network nano is conditioned
-on; who judges nano is another.
+deep features as a perceptual metric" (CVPR 2018), and between its descriptors. Where it is known who is drawn, also for
+whom they would be taken: descriptors of whatever a generator draws have much in common, which hides whose face it is.
+It is the network nano is conditioned on; who judges nano is another.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from enroll.encoders import registry
 from enroll.encoders.dlib_net import DlibNet
 from enroll.encoders.dlib_resnet import DlibResNet
 
-__all__ = ["CHIP", "chips", "how_unlike", "recognition_loss", "told_apart"]
+__all__ = ["CHIP", "Gallery", "chips", "how_unlike", "recognition_loss", "told_apart"]
 
 CHIP = 150
 """Edge of an aligned face in pixels."""
@@ -31,8 +33,43 @@ CHIP = 150
 _SMALLEST = 9.0
 """Pixels from the eyes to the mouth; smaller faces say little."""
 
+_TAKEN: Final = 0.5
+"""Weight of for whom a face would be taken."""
+_TEMPERATURE: Final = 0.1
+
 # With room about the face, as in the chips the network was trained on.
 _TEMPLATE = ((arcface_dst - [56.0, 72.0]) * 0.8 * CHIP / 112 + [75.0, 88.0]).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Everybody that a face may be taken for.
+
+    Attributes:
+        centre: what all descriptors have in common, (128,).
+        directions: of each person's from there, of unit length, (N, 128).
+    """
+
+    centre: Tensor
+    directions: Tensor
+
+    @classmethod
+    def of(cls, descriptors: Tensor) -> Gallery:
+        """Of the people's descriptors, (N, 128), two or more."""
+        vectors = functional.normalize(descriptors, dim=1)
+        centre = vectors.mean(0)
+        return cls(centre, functional.normalize(vectors - centre, dim=1))
+
+    def identification_loss(self, descriptors: Tensor, who: Tensor) -> Tensor:
+        """Softmax cross-entropy over everybody, as faces are learned to be told apart by (Sun et al., "Deep learning
+        face representation by joint identification-verification", NeurIPS 2014); the classes do not learn.
+
+        Args:
+            descriptors: (K, 128).
+            who: of the people they should be, (K,).
+        """
+        own = functional.normalize(functional.normalize(descriptors, dim=1) - self.centre, dim=1)
+        return functional.cross_entropy(own @ self.directions.T / _TEMPERATURE, who)
 
 
 def how_unlike(drawn: Tensor, seen: Windows, count: int, rng: np.random.Generator) -> Tensor | None:
@@ -87,20 +124,25 @@ def chips(pictures: Tensor, points: Tensor) -> Tensor:
     return functional.grid_sample(pictures, grid.to(pictures.device), padding_mode="border", align_corners=False)
 
 
-def recognition_loss(drawn: Tensor, true: Tensor) -> Tensor:
+def recognition_loss(drawn: Tensor, true: Tensor, gallery: Gallery | None = None, who: Tensor | None = None) -> Tensor:
     """How differently a recogniser sees two sets of faces: the maps' absolute difference, by the size of the true ones,
-    and the descriptors' squared distance; 0 where they are equal.
+    and the descriptors' squared distance; 0 where they are equal. With a gallery, also for whom they would be taken.
 
     Args:
         drawn: chips in [-1, 1], (N, 3, CHIP, CHIP).
         true: likewise, of the same people in the same pose.
+        gallery: everybody.
+        who: they are in it, (N,).
     """
     network = _network(drawn.device)
     maps, vectors = network.see((drawn + 1) * 127.5)
     with torch.no_grad():
         true_maps, true_vectors = network.see((true + 1) * 127.5)
     unlike = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(maps, true_maps, strict=True)]
-    return torch.stack(unlike).sum() + (vectors - true_vectors).square().sum(1).mean()
+    loss = torch.stack(unlike).sum() + (vectors - true_vectors).square().sum(1).mean()
+    if gallery is None or who is None:
+        return loss
+    return loss + _TAKEN * gallery.identification_loss(vectors, who)
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from diffusers import LTX2Pipeline
 from torch import Tensor
 
 from cameo.training.flow import Dataset, Noised
-from cameo.training.recognition import chips, recognition_loss, told_apart
+from cameo.training.recognition import Gallery, chips, recognition_loss, told_apart
 from cameo.training.shards import Shards, to_unit
 from cameo.training.video_vae import fold_time
 
@@ -57,12 +57,16 @@ class Resemblance:
         pipeline: whose video autoencoder decodes; its single frames are decoded as the pictures they are.
         frames: of every clip of a dataset, those with two people last, RGB uint8, (N, K + 1, T, H, W, 3).
         points: landmarks of the one or two in them, pixels, (N, K + 1, 2, T, 5, 2).
+        gallery: of all the people.
+        beside: who is on the right of each in the clip with two people, by number; -1: nobody of the dataset, (N,).
         faces: compared in a step on single frames, at most; on clips a third of them.
     """
 
     pipeline: LTX2Pipeline
     frames: Tensor
     points: Tensor
+    gallery: Gallery
+    beside: Tensor
     faces: int
 
     @classmethod
@@ -81,7 +85,9 @@ class Resemblance:
         everybody = [[shards.tensor(numbers[seed], name) for name in names] for seed in data.seeds]
         frames = torch.from_numpy(np.stack([np.concatenate(clips) for clips in everybody]))
         alone = data.points[:, :, None].expand(-1, -1, 2, -1, -1, -1)
-        return cls(pipeline, frames, torch.cat([alone, data.together_points[:, None]], 1), faces)
+        points = torch.cat([alone, data.together_points[:, None]], 1)
+        beside = torch.tensor([data.seeds.index(seed + 1) if seed + 1 in data.seeds else -1 for seed in data.seeds])
+        return cls(pipeline, frames, points, Gallery.of(data.people.face[:, 0].float()), beside, faces)
 
     def __call__(self, noisy: Noised, velocity: Tensor, rng: np.random.Generator) -> Tensor | None:
         """``recognition_loss`` of some of the faces that the velocities lead to.
@@ -101,11 +107,14 @@ class Resemblance:
         if not chosen:
             return None
         video = self._led_to(noisy, velocity)
-        drawn, true, where = [], [], []
+        drawn, true, where, who = [], [], [], []
         for number, look in chosen:
             person, clip = batch.sources[number].tolist()
             # Of two in a clip either may be looked at.
-            points = self.points[person, clip, int(rng.integers(2)), look.frame]
+            member = int(rng.integers(2))
+            points = self.points[person, clip, member, look.frame]
+            both = clip == self.frames.shape[1] - 1
+            who.append(int(self.beside[person]) if both and member else person)
             corner = _corner(points, video.shape[-1], self._cell)
             rows, columns = (slice(at, at + _CELLS) for at in reversed(corner))
             decoded = self._decode(video[number : number + 1, :, look.latents, rows, columns])
@@ -118,7 +127,8 @@ class Resemblance:
         if not len(whole):
             return None
         ours, theirs = torch.stack(drawn)[whole], torch.stack(true)[whole.cpu()].to(video.device)
-        return recognition_loss(chips(ours, points[whole]), chips(theirs, points[whole]))
+        names = torch.tensor(who, device=video.device)[whole.to(video.device)]
+        return recognition_loss(chips(ours, points[whole]), chips(theirs, points[whole]), self.gallery, names)
 
     def _chosen(self, noisy: Noised, rng: np.random.Generator) -> list[tuple[int, _Look]]:
         """Who is looked at, by their numbers in the batch, and when."""

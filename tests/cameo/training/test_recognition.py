@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from cameo.synth.clips import make_clip
-from cameo.training.recognition import _TEMPLATE, CHIP, chips, recognition_loss, told_apart
+from cameo.training.recognition import _TEMPLATE, CHIP, Gallery, chips, recognition_loss, told_apart
 from enroll.alignment import similarity
+from enroll.encoders import registry
 
 
 def a_face(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,6 +42,23 @@ def test_the_same_costs_nothing_a_blur_something_and_a_stranger_more():
     same, blur, stranger = (recognition_loss(c, true) for c in (true, blurred, chips(other, others)))
     assert same.item() == 0 < 0.2 < blur.item() < stranger.item()
     blur.backward()
+    assert blurred.grad is not None and float(blurred.grad.abs().sum()) > 0
+
+
+def descriptors(*faces: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """What the encoder that enrols says of pictures with landmarks, (N, 128)."""
+    cut = [((chips(*face)[0] + 1) * 127.5).round().byte().movedim(0, -1).numpy() for face in faces]
+    return torch.from_numpy(registry.get("dlib-resnet-128").network(np.stack(cut)))
+
+
+def test_a_face_is_taken_for_whoever_it_shows():
+    faces = [a_face(seed) for seed in (3, 8, 11)]
+    gallery, true = Gallery.of(descriptors(*faces)), chips(*faces[0])
+    # What all drawn faces have in common is not counted against anybody.
+    blurred = chips(torch.nn.functional.avg_pool2d(faces[0][0], 3, 1, 1), faces[0][1]).requires_grad_()
+    own, other = (recognition_loss(blurred, true, gallery, torch.tensor([who])) for who in (0, 1))
+    assert recognition_loss(blurred, true).item() < own.item() < other.item() - 1
+    own.backward()
     assert blurred.grad is not None and float(blurred.grad.abs().sum()) > 0
 
 

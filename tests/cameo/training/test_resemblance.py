@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from cameo.backbones.checkpoint import NANO
 from cameo.training.flow import Batch, Noised
 from cameo.training.resemblance import Resemblance
 from cameo.training.shards import Shards
-from tests.cameo.training.test_recognition import a_face
+from tests.cameo.training.test_recognition import a_face, descriptors
 from tests.cameo.training.test_stages import people
 
 SEEDS = (3, 8)
@@ -51,10 +52,13 @@ def resemblance(
     points = clips[1].flip(0)
     data = SimpleNamespace(
         seeds=list(reversed(SEEDS)),
+        # As they were enrolled: by what each one's clip begins with.
+        people=replace(people(2), face=descriptors(*(a_face(seed) for seed in SEEDS))[:, None]),
         points=points[:, None],
         together_points=points.flip(0)[:, None].expand(-1, 2, -1, -1, -1),
     )
-    return Resemblance.of(pipeline, data, Shards.open(folder), faces=6)
+    # Both in a clip of two are drawn in the same place here, and are one person.
+    return replace(Resemblance.of(pipeline, data, Shards.open(folder), faces=6), beside=torch.arange(2))
 
 
 def on_the_way(
@@ -84,12 +88,35 @@ def latents(pipeline: LTX2Pipeline, clips: tuple[Tensor, Tensor]) -> Tensor:
     return pipeline._normalize_latents(found, pipeline.vae.latents_mean, pipeline.vae.latents_std)
 
 
+def test_a_face_is_taken_for_whose_clip_it_is(pipeline: LTX2Pipeline, resemblance: Resemblance, latents: Tensor):
+    noisy = on_the_way(pipeline, latents[:, :, :1], [0.5, 0.5], [1, 0])
+    gallery = resemblance.gallery
+    swapped = replace(resemblance, gallery=replace(gallery, directions=gallery.directions.flip(0)))
+    own, other = (one(noisy, noisy.video_velocity, np.random.default_rng(0)) for one in (resemblance, swapped))
+    assert own is not None and other is not None
+    assert own.item() < other.item() - 1
+
+
+def test_beside_somebody_is_the_next_person(pipeline: LTX2Pipeline, tmp_path: Path):
+    for seed in (3, 4, 6):
+        frames = torch.zeros(1, 1, 128, 128, 3, dtype=torch.uint8)
+        save_file({"frames": frames, "together_frames": frames + 0}, tmp_path / f"{seed:06d}.safetensors")
+    points = torch.zeros(3, 1, 1, 5, 2)
+    data = SimpleNamespace(
+        seeds=[4, 3, 6], people=people(3), points=points, together_points=points.expand(-1, 2, -1, -1, -1)
+    )
+    assert Resemblance.of(pipeline, data, Shards.open(tmp_path), faces=1).beside.tolist() == [-1, 0, -1]
+
+
 @pytest.mark.parametrize(("frames", "clip"), [(1, 0), (3, 0), (3, 1)])
 def test_the_truth_costs_less_than_somebody_else(
     pipeline: LTX2Pipeline, resemblance: Resemblance, latents: Tensor, frames: int, clip: int
 ):
     """In a single frame it is the first that is looked at, in a clip one of the others, who are other people. Clips of
     two people come after those of one."""
+    # By how they look beside the true frame alone: nobody is taken for anybody.
+    gallery = replace(resemblance.gallery, directions=torch.zeros_like(resemblance.gallery.directions))
+    resemblance = replace(resemblance, gallery=gallery)
     video = (latents if clip == 0 else latents.flip(0))[:, :, :frames]
     right, wrong = (on_the_way(pipeline, video, [0.5, 0.5], sources, clip=clip) for sources in ([1, 0], [0, 1]))
     true, false = (resemblance(n, n.video_velocity, np.random.default_rng(0)) for n in (right, wrong))
