@@ -4,7 +4,8 @@
 
 The encoder, and with it every latent there is, stays as it was; so this stage may run while the transformer learns. A
 patch discriminator (Isola et al., 2017; hinge loss) asks for the detail that an average leaves out, a recogniser
-(``recognition``) for what tells one face from another.
+(``recognition``) for what tells one face from another. With ``--redrawn`` half of the steps are on clips that the
+generator drew again (``redrawn``), so that its flaws are seen to as well.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from cameo.training.flow import Dataset
 from cameo.training.optimisers import by_size, set_rate
 from cameo.training.parts import autoencoders
-from cameo.training.pictures import Pictures
+from cameo.training.pictures import CLIP, Pictures, Windows
+from cameo.training.redrawn import Redrawn
 from cameo.training.run import Ema, Stage
-from cameo.training.shards import Shards, training_people
+from cameo.training.shards import HELD_OUT, Shards, training_people
 from cameo.training.transform import has_transform
 from cameo.training.video_vae import (
     draw,
@@ -40,6 +43,7 @@ from cameo.training.video_vae import (
 _NOISE = 0.05
 _WARM_UP, _UNJUDGED = 200, 300
 _JUDGE_RATE = 2e-4
+_AGAIN = 0.5
 _TRIED = 8
 _SAVED_EVERY = 5.0
 """Minutes."""
@@ -77,21 +81,22 @@ def main() -> None:
     begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([options.seed, stage.step, 2])
     shards = training_people(stage.folder("people"))
     pictures, how_unlike = Pictures.load(shards, stage.device), recogniser(stage)
+    redrawn = _redrawn(stage, pictures, shards)
     running: dict[str, float] = {}
     for progress in stage.steps():
         course = min(1.0, (stage.step - begun + 1) / _WARM_UP) * (1.02 - progress) ** 0.6
         set_rate((drawing,), course)
         for group in judging.param_groups:
             group["lr"] = _JUDGE_RATE * course
-        seen = draw(pictures, stage, rng)
-        with exact_enough(stage, vae), torch.no_grad():
-            latents = vae.encode(seen.frames).latent_dist.mode()
-        latents = latents + _NOISE * latents.std() * torch.randn_like(latents)
+        if redrawn is not None and rng.uniform() < _AGAIN:
+            seen, latents = redrawn.window(options.edge, rng)
+        else:
+            seen, latents = _encoded(stage, vae, draw(pictures, stage, rng))
         with exact_enough(stage, vae):
             drawn = vae.decode(latents).sample
         drawn = drawn.float()
         loss = reconstruction_loss(drawn, seen.frames, seen.weight)
-        kind = "clips" if drawn.shape[2] > 1 else "stills"
+        kind = {1: "stills", CLIP: "clips"}.get(drawn.shape[2], "redrawn")
         running[kind] = running.get(kind, loss.item()) * 0.97 + loss.item() * 0.03
         if how_unlike is not None and (unlike := how_unlike(drawn, seen, options.faces, rng)) is not None:
             loss = loss + options.recognition * unlike
@@ -110,6 +115,24 @@ def main() -> None:
             saved = stage.minutes()
             _keep(stage, vae, parts, drawing, ema, shards, pictures, how_unlike)
     _keep(stage, vae, parts, drawing, ema, shards, pictures, how_unlike)
+
+
+def _encoded(stage: Stage, vae: AutoencoderKLLTX2Video, seen: Windows) -> tuple[Windows, Tensor]:
+    """With latents, a little beside what they should be."""
+    with exact_enough(stage, vae), torch.no_grad():
+        latents = vae.encode(seen.frames).latent_dist.mode()
+    return seen, latents + _NOISE * latents.std() * torch.randn_like(latents)
+
+
+def _redrawn(stage: Stage, pictures: Pictures, shards: Shards) -> Redrawn | None:
+    count = stage.options.redrawn
+    if not count:
+        return None
+    data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
+    seeds = [int(path.stem) for path in shards.paths]
+    made = Redrawn.of(stage.options.runs, data, pictures, seeds, count, stage.step)
+    stage.say(f"{len(made.latents)} clips drawn again")
+    return made
 
 
 def _keep(
@@ -155,6 +178,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     picture_options(parser)
     parser.set_defaults(clips=0.8, edge=96, batch=12)
     parser.add_argument("--lr", type=float, default=3e-3, help="as a share of the size of each weight")
+    parser.add_argument("--redrawn", type=int, default=0, help="clips that the generator draws again first")
     parser.add_argument("--adversarial", type=float, default=0.05, help="weight of the discriminator's opinion")
 
 

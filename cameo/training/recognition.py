@@ -33,7 +33,7 @@ CHIP = 150
 _SMALLEST = 9.0
 """Pixels from the eyes to the mouth; smaller faces say little."""
 
-_TAKEN: Final = 0.5
+_TAKEN: Final = 0.15
 """Weight of for whom a face would be taken."""
 _TEMPERATURE: Final = 0.1
 

@@ -1,0 +1,138 @@
+"""Clips as the generator draws them again from half noise, with what they truly show: for a decoder to learn from.
+
+A decoder that only ever saw what an encoder made shows every flaw of a generator's latents as it is. Where a clip is
+noised half-way and made clean again (as by Meng et al., "SDEdit", ICLR 2022), its latents have the generator's flaws,
+and the true frames still belong to them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers import LTX2Pipeline
+from torch import Tensor, nn
+
+from cameo.conditioning.adapter import IdentityAdapter
+from cameo.conditioning.attach import attach
+from cameo.training.casting import cast
+from cameo.training.flow import Batch, Dataset, Noised, noised, velocities
+from cameo.training.latents import new_adapter
+from cameo.training.parts import LEARNED_BY_BASE, autoencoders, load_average
+from cameo.training.pictures import Pictures, Windows, face_weight
+from cameo.training.run import sizes
+
+__all__ = ["Redrawn", "draw_again", "generator"]
+
+_NOISE: Final = (0.3, 0.65)
+_STEPS: Final = 6
+_GUIDANCE: Final = 2.5
+_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Clips drawn again.
+
+    Attributes:
+        latents: as the decoder takes them, (M, C, F, h, w).
+        sources: whose clips they are and which, by number in ``pictures``, (M, 2).
+        pictures: what they truly show.
+    """
+
+    latents: Tensor
+    sources: Tensor
+    pictures: Pictures
+
+    @classmethod
+    def of(cls, runs: Path, data: Dataset, pictures: Pictures, seeds: list[int], count: int, seed: int) -> Redrawn:
+        """Draw clips again with what ``base`` has learned.
+
+        Args:
+            runs: folder of the run.
+            data: latents of clips.
+            pictures: the same clips, and more.
+            seeds: of the people in ``pictures``, in their order.
+            count: clips, at least.
+            seed: of what is drawn.
+        """
+        pipeline, adapter = generator(runs)
+        pipeline.to(data.video.device)
+        adapter.to(data.video.device)
+        numbers = torch.tensor([seeds.index(one) for one in data.seeds])
+        rng = np.random.default_rng([0x4ED4, seed])
+        latents, sources = [], []
+        for _ in range(0, count, _AT_ONCE):
+            batch = data.batch(_AT_ONCE, rng)
+            people, clips = typing.cast("Tensor", batch.sources).unbind(1)
+            latents.append(draw_again(pipeline, adapter, batch, rng).half())
+            sources.append(torch.stack([numbers[people], clips], 1))
+        return cls(torch.cat(latents), torch.cat(sources), pictures)
+
+    def window(self, edge: int, rng: np.random.Generator) -> tuple[Windows, Tensor]:
+        """What one of the clips shows about the face, all through, and the latents of that.
+
+        Args:
+            edge: pixels, in whole cells of the latent.
+            rng: draws.
+        """
+        number = int(rng.integers(len(self.latents)))
+        person, clip = self.sources[number].tolist()
+        frames, points = self.pictures.clips[person, clip], self.pictures.clip_points[person, clip]
+        cell = frames.shape[1] // self.latents.shape[-2]
+        cells, room = edge // cell, (frames.shape[1] - edge) // cell
+        near = points.mean((0, 1)).cpu().numpy() - edge / 2 + rng.uniform(-0.2, 0.2, 2) * edge
+        left, top = np.clip((near / cell).round().astype(int), 0, room)
+        shown = frames[:, top * cell : top * cell + edge, left * cell : left * cell + edge]
+        moved = points - torch.tensor([left, top], device=points.device) * cell
+        seen = Windows(
+            shown.movedim(-1, 0).float()[None] / 127.5 - 1, moved[None], face_weight(moved, edge, edge)[None, None]
+        )
+        return seen, self.latents[number, :, :, top : top + cells, left : left + cells][None].float()
+
+
+def generator(runs: Path) -> tuple[LTX2Pipeline, IdentityAdapter]:
+    """What ``base`` has learned, averaged weights; the adapter is attached.
+
+    Raises:
+        SystemExit: it has not run.
+    """
+    pipeline, adapter = autoencoders(runs), new_adapter(sizes(runs))
+    nano = nn.ModuleDict({"adapter": adapter} | {name: getattr(pipeline, name) for name in LEARNED_BY_BASE})
+    if not load_average(runs / "base" / "checkpoint.safetensors", {"nano": nano}):
+        raise SystemExit(f"nothing draws in {runs}: run `python -m cameo.training.base` first")
+    nano.eval().requires_grad_(False)
+    attach(pipeline.transformer, adapter)
+    return pipeline, adapter
+
+
+@torch.no_grad()
+def draw_again(pipeline: LTX2Pipeline, adapter: IdentityAdapter, batch: Batch, rng: np.random.Generator) -> Tensor:
+    """(B, C, F, h, w): latents of the batch's clips, as the decoder takes them, from half noise by Euler steps under
+    classifier-free guidance."""
+    nobody = replace(batch, captions=[""] * len(batch.captions), people=batch.people.null_like())
+    noisy = noised(pipeline, batch, rng)
+    begun = float(rng.uniform(*_NOISE))
+    levels = np.linspace(begun, 0, _STEPS + 1)
+    clean_video, clean_audio = noisy.video - noisy.sigma * noisy.video_velocity, batch.audio.to(noisy.video.device)
+    video, audio = clean_video + begun * noisy.video_velocity, clean_audio + begun * noisy.audio_velocity
+    for now, then in itertools.pairwise(levels):
+        at = replace(noisy, sigma=torch.full_like(noisy.sigma, now), video=video, audio=audio)
+        led, not_led = (_velocities(pipeline, adapter, replace(at, batch=told)) for told in (batch, nobody))
+        video, audio = (
+            x + (then - now) * (without + _GUIDANCE * (towards - without))
+            for x, towards, without in zip((video, audio), led, not_led, strict=True)
+        )
+    vae = pipeline.vae
+    latents = pipeline._unpack_latents(video, *batch.video.shape[2:])
+    return pipeline._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
+
+
+def _velocities(pipeline: LTX2Pipeline, adapter: IdentityAdapter, noisy: Noised) -> tuple[Tensor, Tensor]:
+    with cast(pipeline.transformer, adapter, noisy.batch):
+        return velocities(pipeline, noisy)
