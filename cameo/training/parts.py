@@ -32,7 +32,8 @@ def autoencoders(runs: Path) -> LTX2Pipeline:
         ("vocoder", "vocoder", pipeline.vocoder),
     ):
         load_average(runs / stage / "checkpoint.safetensors", {key: module})
-    load_average(runs / "decoder" / "checkpoint.safetensors", {"decoder": pipeline.vae.decoder}, partial=True)
+    for stage, vae in (("decoder", pipeline.vae), ("audio_decoder", pipeline.audio_vae)):
+        load_average(runs / stage / "checkpoint.safetensors", {"decoder": vae.decoder}, partial=True)
     statistics = runs / "latents" / "statistics.json"
     if statistics.exists():
         figures = json.loads(statistics.read_text())

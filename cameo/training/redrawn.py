@@ -30,7 +30,7 @@ from cameo.training.run import sizes
 __all__ = ["Redrawn", "draw_again", "generator"]
 
 _NOISE: Final = (0.3, 0.65)
-_STEPS: Final = 6
+_STEPS: Final = 4
 _GUIDANCE: Final = 2.5
 _AT_ONCE: Final = 4
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cameo.synth.clips import make_clip
-from cameo.training import decoder, video_vae
+from cameo.training import audio_decoder, decoder, video_vae
 from cameo.training.flow import Dataset
 from cameo.training.identities import BODY, DIMS, FACE, VOICE, _identify_shard
 from cameo.training.latents import _encode_shard
@@ -91,3 +91,17 @@ def test_the_decoder_learns_and_the_latents_stay(runs: Path, monkeypatch: pytest
     changed = {name.split(".")[0] for name, weight in after.items() if not torch.equal(weight, before[name])}
     assert changed == {"decoder"}
     assert "averaged_db" in json.loads((runs / "decoder" / "log.jsonl").read_text().splitlines()[-1])
+
+
+def test_the_audio_decoder_learns_and_nothing_about_it_moves(runs: Path, monkeypatch: pytest.MonkeyPatch):
+    command = ["audio_decoder", "--runs", str(runs), "--device", "cpu", "--threads", "1", "--batch", "2"]
+    monkeypatch.setattr(sys, "argv", [*command, "--max-minutes", "0.05"])
+    before, after = autoencoders(runs), None
+    for _ in range(2):
+        audio_decoder.main()
+        after = autoencoders(runs)
+    assert after is not None
+    for name in ("audio_vae", "vocoder", "vae"):
+        old, new = (getattr(pipeline, name).state_dict() for pipeline in (before, after))
+        changed = {key.split(".")[0] for key, weight in new.items() if not torch.equal(weight, old[key])}
+        assert changed == ({"decoder"} if name == "audio_vae" else set())
