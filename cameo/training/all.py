@@ -63,6 +63,7 @@ PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
     (
         (Part("base", 0.32, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
         (Part("decoder", 0.32, fast=("--batch", "48")),),
+        (Part("audio_decoder", 0.10, fast=("--batch", "32", "--sounds", "clips")),),
     ),
     ((Part("nano_adapter", 0.08, fast=("--batch", "128")),),),
 )
