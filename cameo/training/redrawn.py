@@ -119,8 +119,9 @@ def draw_again(pipeline: LTX2Pipeline, adapter: IdentityAdapter, batch: Batch, r
     noisy = noised(pipeline, batch, rng)
     begun = float(rng.uniform(*_NOISE))
     levels = np.linspace(begun, 0, _STEPS + 1)
-    clean_video, clean_audio = noisy.video - noisy.sigma * noisy.video_velocity, batch.audio.to(noisy.video.device)
-    video, audio = clean_video + begun * noisy.video_velocity, clean_audio + begun * noisy.audio_velocity
+    clean = (pipeline._pack_latents(batch.video), batch.audio)
+    ways = (noisy.video_velocity, noisy.audio_velocity)
+    video, audio = (one.to(way.device) + begun * way for one, way in zip(clean, ways, strict=True))
     for now, then in itertools.pairwise(levels):
         at = replace(noisy, sigma=torch.full_like(noisy.sigma, now), video=video, audio=audio)
         led, not_led = (_velocities(pipeline, adapter, replace(at, batch=told)) for told in (batch, nobody))
