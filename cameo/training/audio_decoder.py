@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cameo.backbones.mel import log_mel
 from cameo.training.audio_vae import spectral_error
-from cameo.training.hearing import Hearing
+from cameo.training.hearing import Hearing, hearing_options
 from cameo.training.parts import autoencoders
 from cameo.training.run import Ema, Stage
 from cameo.training.sounds import sound_options, sounds
@@ -40,7 +40,8 @@ def main() -> None:
     optimiser = torch.optim.AdamW(vae.decoder.parameters(), lr=stage.options.lr, betas=(0.8, 0.98), weight_decay=1e-4)
     ema = Ema(vae.decoder, 0.998)
     stage.resume({"decoder": vae.decoder}, [optimiser], ema)
-    begun, hearing = stage.step, Hearing().to(stage.device) if stage.options.hearing else None
+    begun = stage.step
+    hearing = Hearing().to(stage.device) if stage.options.hearing else None
     pool = sounds(stage, salt=11)
     running = torch.zeros(3, device=stage.device)
     for progress in stage.steps():
@@ -49,7 +50,7 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = stage.options.lr * min(1.0, (stage.step - begun + 1) / 100) * (1.02 - progress) ** 0.7
         with stage.mixed():
-            drawn = vae.decode(encoded(vae, mel)).sample.float()
+            drawn = vae.decode(_encoded(vae, mel)).sample.float()
         error = spectral_error(drawn, mel)
         start = int(torch.randint(0, drawn.shape[2] - _CONTEXT - _HEARD + 1, ()).item())
         with stage.mixed():
@@ -75,7 +76,7 @@ def main() -> None:
 
 
 @torch.no_grad()
-def encoded(vae: AutoencoderKLLTX2Audio, mel: Tensor) -> Tensor:
+def _encoded(vae: AutoencoderKLLTX2Audio, mel: Tensor) -> Tensor:
     """Latents of spectrograms (B, 2, T, M), a little beside what they should be."""
     latents = vae.encode(mel).latent_dist.mode()
     return latents + _NOISE * latents.std() * torch.randn_like(latents)
@@ -84,7 +85,7 @@ def encoded(vae: AutoencoderKLLTX2Audio, mel: Tensor) -> Tensor:
 def _options(parser: argparse.ArgumentParser) -> None:
     sound_options(parser)
     parser.add_argument("--lr", type=float, default=2e-4)
-    parser.add_argument("--hearing", type=float, default=3.0, help="weight of what a speaker encoder hears; 0: none")
+    hearing_options(parser)
 
 
 if __name__ == "__main__":

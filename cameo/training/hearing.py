@@ -6,6 +6,7 @@ conditioned on (GE2E; Wan et al., 2018), so that another one can still judge.
 
 from __future__ import annotations
 
+import argparse
 from typing import cast
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from cameo.synth.clips import SAMPLE_RATE
 from enroll.encoders import registry
 from enroll.encoders.ge2e import GE2E
 
-__all__ = ["Hearing"]
+__all__ = ["Hearing", "hearing_options"]
 
 _QUIETEST = 1e-4
 _FINE = 80
@@ -46,3 +47,7 @@ class Hearing(nn.Module):
         sound = sound * (10**-1.5 / power.sqrt()).clamp(min=1.0)
         _, (hidden, _) = self._lstm(self._mel(sound).transpose(1, 2))
         return nn.functional.normalize(self._linear(hidden[-1]).relu(), dim=-1)
+
+
+def hearing_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hearing", type=float, default=3.0, help="weight of what a speaker encoder hears; 0: none")

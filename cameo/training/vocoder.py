@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cameo.backbones.mel import log_mel
 from cameo.backbones.nano import build
-from cameo.training.hearing import Hearing
+from cameo.training.hearing import Hearing, hearing_options
 from cameo.training.parts import autoencoders
 from cameo.training.run import Ema, Stage
 from cameo.training.sounds import sound_options, sounds
@@ -104,7 +104,7 @@ def spectral_distance(drawn: Tensor, sound: Tensor) -> Tensor:
 def _options(parser: argparse.ArgumentParser) -> None:
     sound_options(parser)
     parser.add_argument("--lr", type=float, default=5e-4)
-    parser.add_argument("--hearing", type=float, default=3.0, help="weight of what a speaker encoder hears; 0: none")
+    hearing_options(parser)
 
 
 if __name__ == "__main__":
