@@ -16,16 +16,15 @@ from typing import Final
 import numpy as np
 import torch
 from diffusers import LTX2Pipeline
-from torch import Tensor, nn
+from torch import Tensor
 
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.attach import attach
 from cameo.training.casting import cast
 from cameo.training.flow import Batch, Dataset, Noised, noised, velocities
-from cameo.training.latents import new_adapter
-from cameo.training.parts import LEARNED_BY_BASE, autoencoders, load_average
+from cameo.training.nano_adapter import base_adapter
+from cameo.training.parts import base
 from cameo.training.pictures import Pictures, Windows, face_weight
-from cameo.training.run import sizes
 
 __all__ = ["Redrawn", "draw_again", "generator"]
 
@@ -102,11 +101,10 @@ def generator(runs: Path) -> tuple[LTX2Pipeline, IdentityAdapter]:
     Raises:
         SystemExit: it has not run.
     """
-    pipeline, adapter = autoencoders(runs), new_adapter(sizes(runs))
-    nano = nn.ModuleDict({"adapter": adapter} | {name: getattr(pipeline, name) for name in LEARNED_BY_BASE})
-    if not load_average(runs / "base" / "checkpoint.safetensors", {"nano": nano}):
+    if not (runs / "base" / "checkpoint.safetensors").exists():
         raise SystemExit(f"nothing draws in {runs}: run `python -m cameo.training.base` first")
-    nano.eval().requires_grad_(False)
+    pipeline, adapter = base(runs), base_adapter(runs).eval().requires_grad_(False)
+    pipeline.transformer.eval()
     attach(pipeline.transformer, adapter)
     return pipeline, adapter
 
