@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch
+from cameo.conditioning.groups import Part, attend_parts, parts_of
 
 __all__ = ["Conditioning", "IdentityAttnProcessor", "Positions"]
 
@@ -163,6 +164,7 @@ class IdentityAttnProcessor(nn.Module):
         self._conditioning: Conditioning | None = None
         self._cache: dict[tuple[bool, torch.dtype], _KeysValues] = {}
         self._near: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._parts: tuple[tuple[object, ...], list[Part] | None] | None = None
 
     @property
     def to_k_id(self) -> nn.Linear:
@@ -181,7 +183,7 @@ class IdentityAttnProcessor(nn.Module):
         """Set what is added, or nothing; whatever was computed for the previous one is forgotten. Returns that."""
         previous, self._conditioning = self._conditioning, conditioning
         self._cache.clear()
-        self._near = None
+        self._near = self._parts = None
         return previous
 
     def forward(
@@ -246,6 +248,8 @@ class IdentityAttnProcessor(nn.Module):
             known = self._cache[kind]
         mask, answered = known.mask, None
         if conditioning.routing is not None:
+            if (parts := self._grouped(conditioning, conditioning.routing, known, guided)) is not None:
+                return attend_parts(query, parts, self._attend)
             weights = conditioning.routing(conditioning.positions).to(query.device, query.dtype)
             mask, answered = _routed(weights, mask, guided, known.key.shape[:2], conditioning.soft)
         if known.places is not None:
@@ -253,6 +257,48 @@ class IdentityAttnProcessor(nn.Module):
             mask = nearness if mask is None else _both(mask, nearness)
         out = self._attend(query, known.key, known.value, mask)
         return out if answered is None else out * answered
+
+    def _grouped(
+        self,
+        conditioning: Conditioning,
+        routing: Callable[[Positions], torch.Tensor],
+        known: _KeysValues,
+        guided: bool,
+    ) -> list[Part] | None:
+        """See ``groups``; kept from step to step. None where it does not serve: edges are soft, rows are routed
+        differently, or groups cannot be known beforehand, as in training and in a graph."""
+        if conditioning.soft or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return None
+        weights = routing(conditioning.positions)
+        of = (weights, known.key, known.places if known.places is None else conditioning.positions.video)
+        if self._parts is not None and all(a is b for a, b in zip(of, self._parts[0], strict=True)):
+            return self._parts[1]
+        parts: list[Part] | None = None
+        if len(weights) == 1 or torch.equal(weights, weights[:1].expand_as(weights)):
+            parts = self._parted(conditioning, (weights[0] > 0).to(known.key.device), known, guided)
+        self._parts = (of, parts)
+        return parts
+
+    def _parted(
+        self, conditioning: Conditioning, seen: torch.Tensor, known: _KeysValues, guided: bool
+    ) -> list[Part] | None:
+        near = None
+        if known.places is not None:
+            near = self._nearness(conditioning.positions, known.places).to(known.key.dtype)
+        first = len(known.key) // 2 if guided else 0
+        rows, length = slice(first, len(known.key)), seen.shape[1]
+
+        def of(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else tensor[rows][..., :length]
+
+        key, value = known.key[rows, :length], known.value[rows, :length]
+        parts = parts_of(rows, seen, key, value, of(known.mask), of(near))
+        if parts is None or not guided:
+            return parts
+        # The unconditional half: null tokens, which belong nowhere and are seen by all.
+        null = conditioning.null.shape[1]
+        told = None if known.mask is None else known.mask[:first, ..., :null]
+        return [Part(slice(0, first), None, known.key[:first, :null], known.value[:first, :null], told), *parts]
 
     def _nearness(self, positions: Positions, places: torch.Tensor) -> torch.Tensor:
         """See ``IdentityProjection``; kept from step to step, like keys and values."""

@@ -42,8 +42,8 @@ _MOMENTS_A_CLIP = 5
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
 _TWO = 0.2
 _WARM_UP = 100
-_SAVED_EVERY = 5.0
-"""Minutes."""
+_SAVED_EVERY, _SHOWN_EVERY = 5.0, 20.0
+"""Minutes. Twelve scenes take as long as a dozen steps."""
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
     if stage.options.compile:
         compile_blocks(pipeline.transformer)
     begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([stage.options.seed, stage.step])
-    data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
+    shown, data = saved, Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     # Kept where the work is: to fetch a figure each step holds up an accelerator.
     errors, looks = torch.ones(2, device=stage.device), torch.full((), 3.0, device=stage.device)
@@ -98,6 +98,8 @@ def main() -> None:
         if stage.minutes() - saved > _SAVED_EVERY:
             saved = stage.minutes()
             stage.save({"nano": nano}, optimisers, ema)
+        if stage.minutes() - shown > _SHOWN_EVERY:
+            shown = stage.minutes()
             preview(stage, pipeline, adapter, ema.averaged(nano))
     stage.save({"nano": nano}, optimisers, ema)
     preview(stage, pipeline, adapter, ema.averaged(nano))

@@ -24,7 +24,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from cameo.training.flow import Dataset
 from cameo.training.optimisers import by_size, set_rate
 from cameo.training.parts import autoencoders
-from cameo.training.pictures import CLIP, Pictures, Windows
+from cameo.training.pictures import Pictures, Windows
 from cameo.training.redrawn import Redrawn
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import HELD_OUT, Shards, training_people
@@ -40,6 +40,8 @@ from cameo.training.video_vae import (
     sample,
 )
 
+_CLIP = 17
+"""Frames: most of a scene lies between its first latent and its last, and those decode otherwise."""
 _NOISE = 0.05
 _WARM_UP, _UNJUDGED = 200, 300
 _JUDGE_RATE = 2e-4
@@ -91,12 +93,12 @@ def main() -> None:
         if redrawn is not None and rng.uniform() < _AGAIN:
             seen, latents = redrawn.window(options.edge, rng)
         else:
-            seen, latents = _encoded(stage, vae, draw(pictures, stage, rng))
+            seen, latents = _encoded(stage, vae, draw(pictures, stage, rng, _CLIP))
         with exact_enough(stage, vae):
             drawn = vae.decode(latents).sample
         drawn = drawn.float()
         loss = reconstruction_loss(drawn, seen.frames, seen.weight)
-        kind = {1: "stills", CLIP: "clips"}.get(drawn.shape[2], "redrawn")
+        kind = {1: "stills", _CLIP: "clips"}.get(drawn.shape[2], "redrawn")
         running[kind] = running.get(kind, loss.item()) * 0.97 + loss.item() * 0.03
         if how_unlike is not None and (unlike := how_unlike(drawn, seen, options.faces, rng)) is not None:
             loss = loss + options.recognition * unlike
@@ -149,7 +151,7 @@ def _keep(
     stage.save(parts, [drawing], ema)
     sample(stage, vae, ema.averaged(vae.decoder), shards)
     with ema.averaged(vae.decoder), torch.no_grad():
-        seen = pictures.moving(_TRIED, stage.options.edge, np.random.default_rng(0))
+        seen = pictures.moving(_TRIED, stage.options.edge, np.random.default_rng(0), _CLIP)
         drawn = vae.decode(vae.encode(seen.frames).latent_dist.mode()).sample
         figures = {"averaged_db": psnr(drawn, seen.frames)}
         if how_unlike is not None:

@@ -17,7 +17,7 @@ from cameo.training.shards import Shards
 __all__ = ["CLIP", "Pictures", "Windows", "face_weight"]
 
 CLIP = 9
-"""Frames of a clip to learn from."""
+"""Frames of a clip to learn from, where nothing else is said."""
 
 _REFERENCES = 0.3
 _FACES = 0.75
@@ -82,10 +82,10 @@ class Pictures:
             frames, points = self.clips[people, which, when].float(), self.clip_points[people, which, when]
         return _cut(frames[:, None], points[:, None], edge, rng)
 
-    def moving(self, count: int, edge: int, rng: np.random.Generator) -> Windows:
-        """Clips of CLIP frames, likewise."""
+    def moving(self, count: int, edge: int, rng: np.random.Generator, length: int = CLIP) -> Windows:
+        """Clips of ``length`` frames, likewise."""
         people, which = rng.integers(len(self.clips), size=count), rng.integers(self.clips.shape[1], size=count)
-        when = rng.integers(self.clips.shape[2] - CLIP + 1, size=count)[:, None] + np.arange(CLIP)
+        when = rng.integers(self.clips.shape[2] - length + 1, size=count)[:, None] + np.arange(length)
         frames = self.clips[people[:, None], which[:, None], when].float()
         return _cut(frames, self.clip_points[people[:, None], which[:, None], when], edge, rng)
 

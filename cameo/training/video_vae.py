@@ -26,7 +26,7 @@ from torch.nn import functional
 from cameo.backbones.nano import build
 from cameo.training.optimisers import by_size, set_rate
 from cameo.training.parts import load_average
-from cameo.training.pictures import Pictures, Windows
+from cameo.training.pictures import CLIP, Pictures, Windows
 from cameo.training.run import Ema, Stage
 from cameo.training.shards import Shards, to_unit, training_people
 from cameo.training.transform import has_transform, start_from_transform
@@ -97,11 +97,11 @@ def exact_enough(stage: Stage, vae: AutoencoderKLLTX2Video) -> AbstractContextMa
     return nullcontext() if has_transform(vae) else stage.mixed()
 
 
-def draw(pictures: Pictures, stage: Stage, rng: np.random.Generator) -> Windows:
-    """A batch of stills, or now and then of clips: as many frames, or a few more."""
+def draw(pictures: Pictures, stage: Stage, rng: np.random.Generator, length: int = CLIP) -> Windows:
+    """A batch of stills, or now and then of clips of ``length`` frames: as many frames, or a few more."""
     options = stage.options
     if rng.uniform() < options.clips:
-        return pictures.moving(max(1, options.batch // 6), options.edge, rng)
+        return pictures.moving(max(1, round(1.5 * options.batch / length)), options.edge, rng, length)
     return pictures.stills(options.batch, options.edge, rng)
 
 
