@@ -327,19 +327,8 @@ def _points(truths: Sequence[Sequence[dict[str, Any]]], member: int) -> Tensor:
 
 def _face_weight(points: Tensor, frames: int, height: int, width: int) -> Tensor:
     """(N, K, frames, height, width) for the cells of the latents of whole clips, from landmarks (N, K, T, 5, 2) in
-    pixels. Mouths count twice, being small and what shows who speaks when."""
-    points = latent_points(points, frames) * width / SIZE - 0.5
-    return face_weight(points, height, width) + _mouth_weight(points, height, width)
-
-
-def _mouth_weight(points: Tensor, height: int, width: int) -> Tensor:
-    """(..., height, width): 5 in the middle of the mouth, 0 away from it; of landmarks (..., 5, 2)."""
-    corners = points[..., 3:, :]
-    middle = corners.mean(-2)
-    reach = (corners[..., 0, :] - corners[..., 1, :]).norm(dim=-1).clamp(min=1.0)[..., None, None] / 2
-    y, x = torch.arange(height)[:, None], torch.arange(width)
-    far = (x - middle[..., 0, None, None]) ** 2 + (y - middle[..., 1, None, None]) ** 2
-    return 5 * torch.exp(-far / (2 * reach**2))
+    pixels."""
+    return face_weight(latent_points(points, frames) * width / SIZE - 0.5, height, width)
 
 
 def latent_points(points: Tensor, frames: int) -> Tensor:

@@ -248,13 +248,6 @@ def test_what_matters_most_is_the_face_where_it_is_then():
     assert float(weight.max()) > 4 and float(weight[0, 0, 0, :, 5:].max()) < 1.1
 
 
-def test_a_mouth_matters_more_than_eyes():
-    points = torch.tensor([[48.0, 48.0], [80, 48], [64, 64], [52, 88], [76, 88]])
-    weight = _face_weight(points.expand(1, 1, 25, 5, 2), 7, 8, 8)[0, 0, 3]
-    mouth, eyes, away = weight[5, 3:5].mean(), weight[2:4, [3, 4]].mean(), weight[0].max()
-    assert mouth > 1.5 * eyes > 3 * away
-
-
 def test_half_of_what_the_vocoder_learns_from_has_been_through_the_autoencoder():
     mel = log_mel(torch.randn(5, 1, 16_000) * 0.1)
     heard = heard_through(build(NanoConfig(), ["a"]).audio_vae, mel)
