@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 
 from cameo.conditioning.adapter import IdentityProjection
 from cameo.conditioning.errors import AdapterMismatch
-from cameo.conditioning.groups import Part, attend_parts, parts_of
+from cameo.conditioning.groups import Part, attend_parts, both, parts_of
 
 __all__ = ["Conditioning", "IdentityAttnProcessor", "Positions"]
 
@@ -164,7 +164,7 @@ class IdentityAttnProcessor(nn.Module):
         self._conditioning: Conditioning | None = None
         self._cache: dict[tuple[bool, torch.dtype], _KeysValues] = {}
         self._near: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
-        self._parts: tuple[tuple[object, ...], list[Part] | None] | None = None
+        self._parts: tuple[torch.Tensor, _KeysValues, list[Part] | None] | None = None
 
     @property
     def to_k_id(self) -> nn.Linear:
@@ -254,7 +254,7 @@ class IdentityAttnProcessor(nn.Module):
             mask, answered = _routed(weights, mask, guided, known.key.shape[:2], conditioning.soft)
         if known.places is not None:
             nearness = self._nearness(conditioning.positions, known.places).to(query.dtype)
-            mask = nearness if mask is None else _both(mask, nearness)
+            mask = both(mask, nearness)
         out = self._attend(query, known.key, known.value, mask)
         return out if answered is None else out * answered
 
@@ -270,13 +270,15 @@ class IdentityAttnProcessor(nn.Module):
         if conditioning.soft or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return None
         weights = routing(conditioning.positions)
-        of = (weights, known.key, known.places if known.places is None else conditioning.positions.video)
-        if self._parts is not None and all(a is b for a, b in zip(of, self._parts[0], strict=True)):
-            return self._parts[1]
-        parts: list[Part] | None = None
+        if self._parts is not None:
+            # The same weights are the same positions, see ``Routing``.
+            seen, of, parts = self._parts
+            if seen is weights and of is known:
+                return parts
+        parts = None
         if len(weights) == 1 or torch.equal(weights, weights[:1].expand_as(weights)):
             parts = self._parted(conditioning, (weights[0] > 0).to(known.key.device), known, guided)
-        self._parts = (of, parts)
+        self._parts = (weights, known, parts)
         return parts
 
     def _parted(
@@ -363,10 +365,6 @@ def _routed(
     # A softmax over nothing is undefined: such queries see all and their answer is discarded.
     weights = torch.where(answered > 0, weights, 1.0)
     return weights.log() if soft else weights > 0, answered.transpose(1, 2)
-
-
-def _both(mask: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    return bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask
 
 
 def _pad(tokens: torch.Tensor, length: int) -> torch.Tensor:

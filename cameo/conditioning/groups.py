@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Part", "attend_parts", "parts_of"]
+__all__ = ["Part", "attend_parts", "both", "parts_of"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,18 +59,19 @@ def parts_of(
         if not pattern.any():
             continue
         queries, tokens = torch.nonzero(number == group).flatten(), torch.nonzero(pattern).flatten()
-        there = None if mask is None else mask[..., tokens]
+        there = None if mask is None or mask[..., tokens].all() else mask[..., tokens]
         if there is not None and not there.any(-1).all():
             return None
-        told = there
-        if bias is not None:
-            told = bias[:, :, queries][..., tokens]
-            if there is not None and not there.all():
-                told = told.masked_fill(~there, -torch.inf)
-        elif there is not None and there.all():
-            told = None
+        told = both(there, None if bias is None else bias[:, :, queries][..., tokens])
         parts.append(Part(rows, queries, key[:, tokens], value[:, tokens], told))
     return parts
+
+
+def both(mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor | None:
+    """A mask, bool or added to logits, and what is added to them beside it, as one."""
+    if mask is None or bias is None:
+        return mask if bias is None else bias
+    return bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask
 
 
 def attend_parts(

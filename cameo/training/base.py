@@ -43,7 +43,7 @@ _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
 _TWO = 0.2
 _WARM_UP = 100
 _SAVED_EVERY, _SHOWN_EVERY = 5.0, 20.0
-"""Minutes. Twelve scenes take as long as a dozen steps."""
+"""Minutes. A preview is twelve scenes, in whose time nothing is learned."""
 
 
 def main() -> None:
@@ -60,8 +60,9 @@ def main() -> None:
     attach(pipeline.transformer, adapter)
     if stage.options.compile:
         compile_blocks(pipeline.transformer)
-    begun, saved, rng = stage.step, stage.minutes(), np.random.default_rng([stage.options.seed, stage.step])
-    shown, data = saved, Dataset(stage.folder("latents"), HELD_OUT, stage.device)
+    begun, rng = stage.step, np.random.default_rng([stage.options.seed, stage.step])
+    saved = shown = stage.minutes()
+    data = Dataset(stage.folder("latents"), HELD_OUT, stage.device)
     stage.say(f"{len(data)} people")
     # Kept where the work is: to fetch a figure each step holds up an accelerator.
     errors, looks = torch.ones(2, device=stage.device), torch.full((), 3.0, device=stage.device)
