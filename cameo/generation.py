@@ -30,7 +30,9 @@ from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused, ModelTooLarge
 from cameo.pipeline import adapter_folder
 from cameo.references import References
+from cameo.restoration import restore_faces
 from cameo.script import Script
+from cameo.sound import fitted, mono
 from cameo.staging import stage
 from enroll.identity import Identity
 
@@ -220,14 +222,24 @@ def film(
             f"model {backbone.name!r} drew values that are no numbers", hint="its weights may be damaged"
         )
     picture = as_pixels(drawn)
-    sound = made.audio[0].float().cpu().numpy()
+    sound = np.atleast_2d(made.audio[0].float().cpu().numpy())
+    sound = fitted(sound, round(len(picture) / defaults.frame_rate * defaults.sample_rate))
+    drawn_at = time.perf_counter()
+    if backbone.restorer is not None:
+        heard = mono(sound, defaults.sample_rate)
+        scale = min(identity_scale, 1.0)
+        picture = restore_faces(backbone.restorer, picture, heard, defaults.frame_rate, people, staged, scale)
     finished = time.perf_counter()
     return Film(
         frames=picture,
-        sound=_fit(np.atleast_2d(sound), round(len(picture) / defaults.frame_rate * defaults.sample_rate)),
+        sound=sound,
         fps=defaults.frame_rate,
         sample_rate=defaults.sample_rate,
-        timings={"identity": conditioned_at - began, "generate": finished - conditioned_at},
+        timings={
+            "identity": conditioned_at - began,
+            "generate": drawn_at - conditioned_at,
+            "restore": finished - drawn_at,
+        },
     )
 
 
@@ -339,9 +351,3 @@ def guidance(pipeline: LTX2Pipeline, scale: float) -> dict[str, Any]:
         "modality_scale": 1.0,
         "audio_modality_scale": 1.0,
     }
-
-
-def _fit(sound: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """The vocoder ends within a frame of the picture; cut or hush what differs."""
-    cut = sound[:, :samples]
-    return np.pad(cut, ((0, 0), (0, samples - cut.shape[1]))).astype(np.float32)

@@ -27,6 +27,7 @@ from enroll.errors import BadInput, WeightsMissing
 if TYPE_CHECKING:
     from cameo.backbones.preflight import Offload, Preflight
     from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
+    from cameo.restoration import FaceRestorer
 
 __all__ = [
     "NANO",
@@ -56,6 +57,7 @@ class Backbone:
         name: ``nano``, or the folder or hub id asked for.
         defaults: what a scene is made with when nothing is said.
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
+        restorer: of the faces it draws, which came with it; None when it brings none.
         device: where it is to run; None for the CPU.
         offload: how, see ``cameo.backbones.preflight``; ``spare`` changes it.
         adapter_sha256: hex digest of the adapter's weights, see ``weights_digest``; None without one.
@@ -68,6 +70,7 @@ class Backbone:
     name: str
     defaults: Defaults
     lora: Path | None = None
+    restorer: FaceRestorer | None = None
     device: torch.device | None = None
     offload: Offload | None = "none"
     adapter_sha256: str | None = None
@@ -111,7 +114,7 @@ def load(
     allow_download: bool | None = None,
     in_context: bool = False,
 ) -> Backbone:
-    """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``).
+    """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``, ``restorer/``).
 
     Args:
         model: ``nano``, a folder of the format ``LTX2Pipeline.save_pretrained`` writes, or a hub id.
@@ -126,8 +129,9 @@ def load(
         AdapterMismatch: the adapter beside it was trained on another backbone.
         ModelTooLarge: it does not fit into the memory of this machine, in no way of running it.
     """
-    # Conditioning reads a backbone's spectrograms, and the pipeline stands on conditioning.
+    # Conditioning reads a backbone's spectrograms, and these stand on conditioning.
     from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
+    from cameo.restoration.network import load_restorer
 
     kind = CameoLTX2InContextPipeline if in_context else CameoLTX2Pipeline
     download = may_download() if allow_download is None else allow_download
@@ -148,12 +152,14 @@ def load(
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
     lora = folder / "lora" if folder is not None and (folder / "lora").is_dir() else None
+    restorer = load_restorer(folder / "restorer") if folder is not None and (folder / "restorer").is_dir() else None
     return Backbone(
         pipeline=pipeline,
         adapter=adapter.to(pipeline.transformer.device, found.dtype) if adapter is not None else None,
         name=model,
         defaults=defaults,
         lora=lora,
+        restorer=None if restorer is None else restorer.to(found.device),
         adapter_sha256=weights_digest(folder / "adapter") if folder is not None and adapter is not None else None,
         loras_sha256=() if lora is None else (weights_digest(lora),),
         device=found.device,

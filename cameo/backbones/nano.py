@@ -58,6 +58,7 @@ class NanoConfig(BaseModel):
         latent_channels: of the video VAE, and width of a video latent.
         encoder_widths: of the video VAE's four downsampling stages.
         decoder_width: of the video decoder's first stage; the second has half of it.
+        decoder_middle: residual blocks of the decoder at the latent's own grid.
         decoder_last: of its last stage, at a quarter of the picture's edge.
         audio_channels: latent channels of the audio VAE; times 16 frequencies is the width of an audio latent.
         vocoder_width: hidden channels of the vocoder, halved at each of four upsamplings.
@@ -78,6 +79,7 @@ class NanoConfig(BaseModel):
     latent_channels: int = 128
     encoder_widths: tuple[int, int, int, int] = (64, 64, 64, 128)
     decoder_width: int = 96
+    decoder_middle: int = 1
     decoder_last: int = 32
     audio_channels: int = 4
     mel_bins: int = 64
@@ -154,7 +156,7 @@ def _video_vae(config: NanoConfig) -> AutoencoderKLLTX2Video:
         layers_per_block=(0, 1, 1, 1, 0),
         downsample_type=_DOWN[config.space, config.time],
         decoder_block_out_channels=(config.decoder_last, config.decoder_width // 2, config.decoder_width),
-        decoder_layers_per_block=(1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, config.decoder_middle),
         upsample_type=_UP[config.space, config.time],
         upsample_factor=(1, 1, 2),
         encoder_causal=True,

@@ -31,9 +31,9 @@ from cameo.evaluation.measures import Enrolled, Measures, measure
 from cameo.evaluation.plots import stills
 from cameo.evaluation.report import cell
 from cameo.evaluation.subjects import Request, Subject, Take, enrolled_from, render_reference, request
-from cameo.evaluation.voice import mono
 from cameo.generation import film, open_backbone
 from cameo.references import References
+from cameo.sound import mono
 from cameo.training.personal import personalize
 from cameo.training.shards import HELD_OUT
 from enroll.consent import ConsentRecord

@@ -41,9 +41,9 @@ from cameo.evaluation.subjects import (
     render_reference,
     request,
 )
-from cameo.evaluation.voice import mono
 from cameo.generation import Film, film, open_backbone
 from cameo.script import Script
+from cameo.sound import mono
 from cameo.training.shards import HELD_OUT
 
 if TYPE_CHECKING:

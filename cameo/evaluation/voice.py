@@ -8,7 +8,6 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import torch
-import torchaudio
 from numpy.typing import NDArray
 
 from enroll.clip import SAMPLE_RATE
@@ -16,20 +15,11 @@ from enroll.encoders import registry
 from enroll.errors import NoSpeech
 from enroll.voice import embed_voice, listen, speech_of
 
-__all__ = ["mono", "pitch", "semitones", "voice_vector"]
+__all__ = ["pitch", "semitones", "voice_vector"]
 
 _LOWEST, _HIGHEST = 60.0, 450.0
 # Less than this many voiced frames (16 ms apart) is a click or a wave on the beach.
 _FEWEST = 6
-
-
-def mono(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """One channel at 16 kHz, shape (N,), from (C, N) or (N,)."""
-    channel = np.atleast_2d(sound).mean(0)
-    resampled: NDArray[np.float32] = torchaudio.functional.resample(
-        torch.from_numpy(np.ascontiguousarray(channel, np.float32)), sample_rate, SAMPLE_RATE
-    ).numpy()
-    return resampled
 
 
 def pitch(sound: NDArray[np.float32]) -> float | None:

@@ -110,13 +110,28 @@ def generator(runs: Path) -> tuple[LTX2Pipeline, IdentityAdapter]:
 
 
 @torch.no_grad()
-def draw_again(pipeline: LTX2Pipeline, adapter: IdentityAdapter, batch: Batch, rng: np.random.Generator) -> Tensor:
-    """(B, C, F, h, w): latents of the batch's clips, as the decoder takes them, from half noise by Euler steps under
-    classifier-free guidance."""
+def draw_again(
+    pipeline: LTX2Pipeline,
+    adapter: IdentityAdapter,
+    batch: Batch,
+    rng: np.random.Generator,
+    noise: tuple[float, float] = _NOISE,
+    steps: int = _STEPS,
+) -> Tensor:
+    """(B, C, F, h, w): latents of the batch's clips, as the decoder takes them, from part noise by Euler steps under
+    classifier-free guidance.
+
+    Args:
+        pipeline: and ``adapter``, see ``generator``.
+        batch: of clips, with one person in each or two.
+        rng: draws how much noise.
+        noise: the share it is begun from lies between these, 0 to 1.
+        steps: to none.
+    """
     nobody = replace(batch, captions=[""] * len(batch.captions), people=batch.people.null_like())
     noisy = noised(pipeline, batch, rng)
-    begun = float(rng.uniform(*_NOISE))
-    levels = np.linspace(begun, 0, _STEPS + 1)
+    begun = float(rng.uniform(*noise))
+    levels = np.linspace(begun, 0, steps + 1)
     clean = (pipeline._pack_latents(batch.video), batch.audio)
     ways = (noisy.video_velocity, noisy.audio_velocity)
     video, audio = (one.to(way.device) + begun * way for one, way in zip(clean, ways, strict=True))

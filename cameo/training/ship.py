@@ -1,9 +1,9 @@
-"""Stage 9: what was learned becomes the checkpoint that the package carries, in bfloat16.
+"""Stage 11: what was learned becomes the checkpoint that the package carries, in bfloat16.
 
     python -m cameo.training.ship
 
 Writes ``cameo/nano/weights``: a folder that ``diffusers.LTX2Pipeline.from_pretrained`` opens, with the adapter, its
-LoRA and ``cameo.json`` beside it.
+LoRA, the restorer of its faces and ``cameo.json`` beside it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import nn
 from cameo.backbones.checkpoint import NANO
 from cameo.backbones.defaults import Defaults
 from cameo.conditioning.lora import add_lora, dump_lora
+from cameo.restoration import FaceRestorer
 from cameo.synth.clips import SAMPLE_RATE, vocabulary
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
@@ -51,6 +52,9 @@ def main() -> None:
         (target / "lora").mkdir()
         halved = {k: v.to(torch.bfloat16) for k, v in load(low_rank).items()}
         (target / "lora" / "pytorch_lora_weights.safetensors").write_bytes(save(halved, metadata={"format": "pt"}))
+    restorer = FaceRestorer()
+    if load_average(runs / "restorer" / "checkpoint.safetensors", {"restorer": restorer}):
+        restorer.to(torch.bfloat16).save_pretrained(target / "restorer")
     defaults = Defaults(
         height=config.picture,
         width=config.picture,

@@ -21,6 +21,7 @@ from torch import nn
 
 from cameo.backbones.checkpoint import NANO
 from cameo.conditioning.adapter import load_adapter
+from cameo.restoration.network import load_restorer
 from cameo.training.parts import LEARNED_BY_BASE
 from cameo.training.run import SIZES, Ema, Stage
 
@@ -46,12 +47,14 @@ def take_up(weights: Path, runs: Path) -> list[str]:
     }
     runs.mkdir(parents=True, exist_ok=True)
     (runs / SIZES).write_text((weights / SIZES).read_text())
-    stages = {
+    stages: dict[str, tuple[str, nn.Module]] = {
         "video_vae": ("vae", pipeline.vae),
         "audio_vae": ("vae", pipeline.audio_vae),
         "vocoder": ("vocoder", pipeline.vocoder),
         "base": ("nano", nn.ModuleDict(nano)),
     }
+    if (weights / "restorer").is_dir():
+        stages["restorer"] = ("restorer", load_restorer(weights / "restorer").float())
     options = argparse.Namespace(runs=runs, seed=0)
     for stage, (name, model) in stages.items():
         Stage(stage, options).save({name: model.requires_grad_(True)}, [], Ema(model))

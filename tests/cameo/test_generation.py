@@ -16,9 +16,11 @@ from cameo.errors import ModelTooLarge
 from cameo.generation import Film, as_pixels, film, manner, open_backbone
 from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
 from cameo.references import References
+from cameo.restoration import FaceRestorer
 from cameo.script import parse
 from enroll.identity import Identity
 from tests.cameo.conftest import someone
+from tests.cameo.restoration.made_up import identity
 
 
 @pytest.fixture
@@ -131,3 +133,31 @@ def test_references_tell_of_people_with_an_adapter_and_without(
     assert len(made.frames) == frames, "of a pre-roll nothing is left"
     nobody = pipeline("a person by the sea", num_frames=frames, **manner(backbone, 0))
     assert not np.array_equal(made.frames, as_pixels(np.asarray(nobody.frames[0])))
+
+
+@pytest.mark.parametrize(("scale", "restored"), [(1.0, True), (0.0, False)])
+def test_faces_are_restored_as_strongly_as_the_likeness_is_wanted(scale: float, restored: bool) -> None:
+    """By one that makes every face lighter: the face is lighter, and the corners and the sound are not touched."""
+    painter = FaceRestorer(widths=(8, 8, 8), depths=(1, 1, 1), condition=8)
+    torch.nn.init.constant_(painter.leave.bias, 0.5)
+    backbone = open_backbone("nano")
+
+    def make_with(restorer: FaceRestorer | None) -> Film:
+        backbone.restorer = restorer
+        return film(
+            backbone,
+            parse('close-up of @p31 by the sea says "hello"'),
+            [identity(31)],
+            seed=0,
+            seconds=0.6,
+            identity_scale=scale,
+            on_step=lambda done, steps: None,
+        )
+
+    plain, made = make_with(None), make_with(painter.eval())
+    assert np.array_equal(plain.sound, made.sound)
+    assert np.array_equal(plain.frames[:, :8, :8], made.frames[:, :8, :8])
+    assert np.array_equal(plain.frames, made.frames) != restored
+    if restored:
+        middle = (slice(None), slice(56, 72), slice(56, 72))
+        assert made.frames[middle].mean() > plain.frames[middle].mean() + 15

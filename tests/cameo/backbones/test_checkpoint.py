@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from cameo.backbones import Defaults, checkpoint, describe, load
 from cameo.backbones.nano import build
-from cameo.conditioning import AdapterMismatch, IdentityAdapter
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable, IdentityAdapter
 from cameo.conditioning.attach import attach
+from cameo.restoration import FaceRestorer
 from enroll.errors import BadInput, WeightsMissing
 from tests.cameo.tiny import TINY
 
@@ -149,6 +150,18 @@ def test_what_was_saved_is_opened(saved):
         expected, got = getattr(original, part).state_dict(), getattr(backbone.pipeline, part).state_dict()
         assert all(torch.equal(expected[name], got[name]) for name in expected), part
     attach(backbone.pipeline.transformer, backbone.adapter)
+
+
+def test_a_restorer_comes_along_where_there_is_one(folder):
+    assert load(str(folder)).restorer is None
+    FaceRestorer(widths=(8, 8, 8), depths=(1, 1, 1), condition=8).to(torch.bfloat16).save_pretrained(
+        folder / "restorer"
+    )
+    restorer = load(str(folder)).restorer
+    assert restorer.dtype == torch.float32 and not restorer.training
+    (folder / "restorer" / "diffusion_pytorch_model.safetensors").write_bytes(b"half of it")
+    with pytest.raises((AdapterUnreadable, BadInput), match="restorer"):
+        load(str(folder))
 
 
 def test_a_description_reads_no_weights(saved):

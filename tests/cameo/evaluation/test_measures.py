@@ -11,7 +11,7 @@ from cameo.evaluation.likeness import Share, compare, copying
 from cameo.evaluation.measures import Enrolled, measure
 from cameo.evaluation.scenery import Scenery
 from cameo.evaluation.subjects import Subject, Take, request
-from cameo.evaluation.voice import mono, pitch, semitones, voice_vector
+from cameo.evaluation.voice import pitch, semitones, voice_vector
 from cameo.synth.people import CLOTHES
 from cameo.synth.settings import SETTINGS, backdrop
 
@@ -77,15 +77,6 @@ def test_noise_and_silence_have_no_pitch_and_no_speaker() -> None:
 
 def test_an_octave_is_twelve_semitones_either_way() -> None:
     assert semitones(200, 100) == pytest.approx(12) == semitones(100, 200)
-
-
-def test_stereo_of_another_rate_becomes_mono_at_16_khz() -> None:
-    time = np.arange(24_000) / 24_000
-    tone = np.sin(2 * np.pi * 150 * time).astype(np.float32)
-    sound = mono(np.stack([tone, 0.5 * tone]), 24_000)
-    assert sound.shape == (16_000,)
-    expected = 0.75 * np.sin(2 * np.pi * 150 * np.arange(16_000) / 16_000)
-    assert np.abs(sound - expected)[100:-100].max() < 0.01
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))

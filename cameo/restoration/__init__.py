@@ -1,0 +1,8 @@
+"""Drawn faces, restored from pictures of the person and what they say."""
+
+from __future__ import annotations
+
+from cameo.restoration.network import FaceRestorer
+from cameo.restoration.restoring import restore_faces
+
+__all__ = ["FaceRestorer", "restore_faces"]
