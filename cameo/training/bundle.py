@@ -23,7 +23,7 @@ from cameo.training.run import Stage
 
 __all__ = ["LEARNED", "pack", "unpack"]
 
-LEARNED = ("video_vae", "decoder", "audio_vae", "vocoder", "audio_decoder", "base", "nano_adapter")
+LEARNED = ("video_vae", "decoder", "audio_vae", "vocoder", "audio_decoder", "base", "nano_adapter", "restorer")
 """Stages that have weights."""
 
 _LARGEST = 15 * 2**20
