@@ -66,7 +66,7 @@ PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
         (Part("audio_decoder", 0.10, fast=("--batch", "32", "--sounds", "clips")),),
     ),
     ((Part("nano_adapter", 0.05, fast=("--batch", "128")),),),
-    ((Part("faces", 0.05, fast=("--batch", "64", "--clips", "4000")),),),
+    ((Part("faces", 0.04, fast=("--batch", "64", "--clips", "4000")),),),
     ((Part("restorer", 0.07, fast=("--batch", "128", "--faces", "64")),),),
 )
 """Phases one after another; in each, lanes that may run side by side; in each, parts one after another."""
