@@ -98,6 +98,7 @@ def _models() -> list[dict[str, Any]]:
             "licence": model.license,
             "adapter": list(model.adapter),
             "lora": model.lora,
+            "restorer": model.restorer,
             "source": model.hint,
         }
         for model in found

@@ -30,7 +30,7 @@ from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused, ModelTooLarge
 from cameo.pipeline import adapter_folder
 from cameo.references import References
-from cameo.restoration import restore_faces
+from cameo.restoration import restore_faces, where_laid
 from cameo.script import Script
 from cameo.sound import fitted, mono
 from cameo.staging import stage
@@ -225,10 +225,12 @@ def film(
     sound = np.atleast_2d(made.audio[0].float().cpu().numpy())
     sound = fitted(sound, round(len(picture) / defaults.frame_rate * defaults.sample_rate))
     drawn_at = time.perf_counter()
-    if backbone.restorer is not None:
-        heard = mono(sound, defaults.sample_rate)
-        scale = min(identity_scale, 1.0)
-        picture = restore_faces(backbone.restorer, picture, heard, defaults.frame_rate, people, staged, scale)
+    if (restorer := backbone.restorer) is not None:
+        fps, (count, height, width, _) = defaults.frame_rate, picture.shape
+        placings = pipeline.head_placings(script.caption, staged, len(people), count, fps)
+        heads = where_laid(placings, [index / fps for index in range(count)], (width, height))
+        heard, scale = mono(sound, defaults.sample_rate), min(identity_scale, 1.0)
+        picture = restore_faces(restorer, picture, heard, fps, people, staged, scale, heads)
     finished = time.perf_counter()
     return Film(
         frames=picture,

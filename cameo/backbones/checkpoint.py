@@ -93,6 +93,7 @@ class Description:
         license: as it states, or empty.
         adapter: the face, body and voice spaces its adapter reads; empty without an adapter.
         lora: whether it brings one.
+        restorer: likewise one of faces.
         hint: how to get it when absent.
     """
 
@@ -103,6 +104,7 @@ class Description:
     license: str
     adapter: tuple[str, ...]
     lora: bool
+    restorer: bool
     hint: str
 
 
@@ -213,7 +215,7 @@ def describe(model: str = "nano") -> Description:
     except BadInput:
         folder = None
     if folder is None:
-        return Description(model, False, None, 0.0, "", (), False, _how_to_get(model))
+        return Description(model, False, None, 0.0, "", (), False, False, _how_to_get(model))
     defaults = read_defaults(folder)
     spaces: tuple[str, ...] = ()
     config = folder / "adapter" / "config.json"
@@ -229,6 +231,7 @@ def describe(model: str = "nano") -> Description:
         license=defaults.license if defaults is not None else "",
         adapter=spaces,
         lora=(folder / "lora").is_dir(),
+        restorer=(folder / "restorer").is_dir(),
         hint="",
     )
 

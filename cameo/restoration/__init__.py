@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from cameo.restoration.finding import where_laid
 from cameo.restoration.network import FaceRestorer
 from cameo.restoration.restoring import restore_faces
 
-__all__ = ["FaceRestorer", "restore_faces"]
+__all__ = ["FaceRestorer", "restore_faces", "where_laid"]

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
+from cameo.conditioning.placing import Placing, Placings
 from cameo.conditioning.routing import Box, Presence
+from enroll.alignment import CROP_SIZE, HEAD_LANDMARKS
 from enroll.encoders import registry
 from enroll.faces import Face, detect
 from enroll.identity import Embedding, Pose
 from enroll.looks import cut_look
 
-__all__ = ["Found", "find_faces"]
+__all__ = ["Found", "find_faces", "where_laid"]
 
 _SMALLEST_FACE: Final = 20
 _SMALLEST: Final = 9.0
@@ -68,6 +70,25 @@ def find_faces(
         for person, face in _whose(frame, faces, known, boxes):
             seen[person][index] = face.landmarks
     return [_through(points, len(frames), _AWAY * fps) for points in seen]
+
+
+def where_laid(placings: Placings, times: Sequence[float], size: tuple[int, int]) -> list[NDArray[np.float32] | None]:
+    """For each person, where the crop of their head was laid into a scene: its landmarks at each time, pixels,
+    (T, 5, 2); None of whom none was.
+
+    Args:
+        placings: see ``conditioning.placing``.
+        times: seconds, T of them.
+        size: (W, H) of the picture.
+    """
+    return [None if not laid else np.stack([_laid_at(laid, time, size) for time in times]) for laid in placings]
+
+
+def _laid_at(laid: Sequence[tuple[float, Placing]], time: float, size: tuple[int, int]) -> NDArray[np.float32]:
+    # A single one, of all times, has none of its own.
+    _, placing = min(laid, key=lambda one: abs(np.nan_to_num(one[0]) - time))
+    matrix = placing.matrix(size, CROP_SIZE)
+    return (HEAD_LANDMARKS @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def _whose(

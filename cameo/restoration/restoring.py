@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,7 @@ def restore_faces(
     people: Sequence[Identity],
     presences: Sequence[Presence] | None = None,
     scale: float = 1.0,
+    heads: Sequence[NDArray[np.float32] | None] | None = None,
 ) -> NDArray[np.uint8]:
     """Frames in which everybody's face is restored, and their mouth opens with their voice.
 
@@ -50,36 +52,50 @@ def restore_faces(
         people: who is in the scene, as enrolled. Of whom no face is known, nothing is restored.
         presences: where each of them is drawn and when heard, in the same order. None: anywhere and always.
         scale: how much of it, 0 to 1.
+        heads: where each one's face was to be drawn, if that is known: landmarks in every frame, (T, 5, 2). A face that
+            no detector takes for one is restored there, and looked for again.
     """
     placed = list(presences) if presences is not None else [Presence()] * len(people)
-    cast = [(person, where) for person, where in zip(people, placed, strict=True) if restores(restorer, person)]
+    laid = list(heads) if heads is not None else [None] * len(people)
+    cast = [one for one in zip(people, placed, laid, strict=True) if restores(restorer, one[0])]
     if not cast or scale <= 0:
         return frames
-    own = [person.embeddings[restorer.config.face_space] for person, _ in cast]
-    found = find_faces(frames, own, [where for _, where in cast], fps)
-    restored = frames
-    for (person, where), embedding, face in zip(cast, own, found, strict=True):
+    own = [person.embeddings[restorer.config.face_space] for person, _, _ in cast]
+    found = find_faces(frames, own, [where for _, where, _ in cast], fps)
+    times, restored = [index / fps for index in range(len(frames))], frames
+    for (person, where, head), embedding, face in zip(cast, own, found, strict=True):
+        known = _Known(person.crops_of("head"), embedding, heard_about(sound, times, where.speaks))
+        if face is None and head is not None:
+            there = Found(head, np.ones(len(frames), np.float32))
+            (face,) = find_faces(_restored(restorer, frames, there, known, fps, 1.0), [embedding], [where], fps)
         if face is not None:
-            about = heard_about(sound, [index / fps for index in range(len(frames))], where.speaks)
-            restored = _restored(restorer, restored, face, person.crops_of("head"), embedding, about, fps, scale)
+            restored = _restored(restorer, restored, face, known, fps, scale)
     return restored
+
+
+@dataclass(frozen=True, repr=False)
+class _Known:
+    """Of a person: crops of their head, their face in the restorer's space, and what is heard of them about each
+    frame."""
+
+    crops: Sequence[Crop]
+    embedding: Embedding
+    heard: Tensor
 
 
 def _restored(
     restorer: FaceRestorer,
     frames: NDArray[np.uint8],
     face: Found,
-    crops: Sequence[Crop],
-    embedding: Embedding,
-    about: Tensor,
+    known: _Known,
     fps: float,
     scale: float,
 ) -> NDArray[np.uint8]:
     drawn = aligned(frames, face.landmarks)
     shown = as_tensor(mouths_hidden(drawn, round(MOUTH_SECONDS * fps)))
-    references = torch.stack([_references(crops, yaw) for yaw in _yaws(face.landmarks)])
-    descriptor = functional.normalize(torch.from_numpy(embedding.vector).float(), dim=0).expand(len(frames), -1)
-    given = (shown, references, descriptor, about)
+    references = torch.stack([_references(known.crops, yaw) for yaw in _yaws(face.landmarks)])
+    descriptor = functional.normalize(torch.from_numpy(known.embedding.vector).float(), dim=0).expand(len(frames), -1)
+    given = (shown, references, descriptor, known.heard)
     device = restorer.device
     with torch.inference_mode():
         parts = [

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from cameo.conditioning.placing import Placing, lay_crop
 from cameo.conditioning.routing import Presence
-from cameo.restoration.finding import find_faces
+from cameo.restoration.finding import find_faces, where_laid
 from cameo.staging import SIDES
 from cameo.synth.clips import SynthClip, make_clip
 from cameo.training.identities import FACE
+from enroll.alignment import CROP_SIZE, HEAD_LANDMARKS
 from enroll.faces import detect
 from enroll.identity import Embedding
 from tests.cameo.restoration.made_up import identity
@@ -92,3 +94,22 @@ def test_a_small_face_is_left_alone():
     far[:, 42:86, 42:86] = np.stack([cv2.resize(f, (44, 44), interpolation=cv2.INTER_AREA) for f in alone().frames[:4]])
     assert all(detect(frame, smallest=20) for frame in far)
     assert find_faces(far, [nobody()], None, FPS) == [None]
+
+
+def test_a_crop_is_laid_where_its_landmarks_are_said_to_be():
+    """A white spot on each landmark of a crop, laid into a wide picture."""
+    placings = [
+        [(float("nan"), Placing(0.4, 0.1, 0.2))],
+        None,
+        [(0.0, Placing(0.3, 0.0, 0.1)), (1.0, Placing(0.3, 0.5, 0.1))],
+    ]
+    first, nobody_, moving = where_laid(placings, [0.0, 0.4, 0.9], (256, 128))
+    assert nobody_ is None and first.shape == moving.shape == (3, 5, 2)
+    matrix = placings[0][0][1].matrix((256, 128), CROP_SIZE)
+    for place, spot in zip(first[1], HEAD_LANDMARKS, strict=True):
+        black, spotted = np.zeros((2, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        cv2.circle(spotted, tuple(round(float(v)) for v in spot), 3, (255, 255, 255), -1)
+        light = (lay_crop(spotted, matrix, (256, 128)).astype(float) - lay_crop(black, matrix, (256, 128)))[..., 0]
+        y, x = (np.sum(axis * light) / light.sum() for axis in np.mgrid[0:128, 0:256])
+        assert np.hypot(x - place[0], y - place[1]) < 1.0
+    assert np.array_equal(moving[0], moving[1]) and np.allclose(moving[2] - moving[0], [128, 0], atol=1e-3)

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from cameo.conditioning.routing import Presence
+from cameo.restoration.aligned import aligned, as_tensor
+from cameo.restoration.finding import find_faces
 from cameo.restoration.network import FaceRestorer
 from cameo.restoration.restoring import nearest_crops, restore_faces
 from cameo.staging import SIDES
@@ -35,6 +37,17 @@ def couple() -> SynthClip:
 @lru_cache
 def alone() -> SynthClip:
     return make_clip(31, 1, seconds=0.4, size=128, shot="close-up")
+
+
+class Rememberer(FaceRestorer):
+    """One that knows how the faces are, and gives them whatever it is shown."""
+
+    def __init__(self, faces: np.ndarray) -> None:
+        super().__init__(widths=(8, 8, 8), depths=(1, 1, 1), condition=8)
+        self.faces = as_tensor(faces)
+
+    def forward(self, drawn: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return self.faces[: len(drawn)]
 
 
 def restored(restorer: FaceRestorer, clip: SynthClip, people: list[Identity], *others: object) -> np.ndarray:
@@ -80,6 +93,24 @@ def test_of_two_only_who_is_known_is_restored():
     made = restored(painter(), couple(), [identity(31), unknown], [SIDES["left"], SIDES["right"]])
     change = np.abs(made.astype(int) - couple().frames).sum((0, 1, 3))
     assert change[:48].sum() > 0 == change[-32:].sum()
+
+
+def test_a_face_that_nothing_finds_is_restored_where_it_was_to_be_drawn():
+    """Where a smooth patch of skin was drawn, a restorer that knows the face draws one, and then it is found."""
+    truth = np.array(alone().truth["cast"][0]["landmarks"], np.float32)
+    blank = alone().frames.copy()
+    for frame, points in zip(blank, truth, strict=True):
+        x, y = points.mean(0).round().astype(int)
+        frame[y - 34 : y + 30, x - 26 : x + 26] = frame[y, x]
+    assert find_faces(blank, [identity(31).embeddings["dlib-resnet-128"]], None, FPS) == [None]
+    sound = alone().sound.astype(np.float32)
+    without, seen = (
+        restore_faces(Rememberer(aligned(alone().frames, truth)), blank, sound, FPS, [identity(31)], None, 1.0, heads)
+        for heads in (None, [truth])
+    )
+    assert np.array_equal(without, blank)
+    error, before = (np.abs(one.astype(int) - alone().frames).mean() for one in (seen, blank))
+    assert error < 0.6 * before
 
 
 def test_who_is_silent_is_told_of_no_sound():
