@@ -133,7 +133,7 @@ def load(
     """
     # Conditioning reads a backbone's spectrograms, and these stand on conditioning.
     from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
-    from cameo.restoration.network import load_restorer
+    from cameo.restoration import load_restorer
 
     kind = CameoLTX2InContextPipeline if in_context else CameoLTX2Pipeline
     download = may_download() if allow_download is None else allow_download

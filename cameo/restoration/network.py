@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cameo.conditioning.errors import AdapterUnreadable
+from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
 
 __all__ = ["FACE", "REFERENCES", "SOUND_BANDS", "SOUND_STEPS", "FaceRestorer", "load_restorer"]
 
@@ -134,11 +134,12 @@ class _Blocks(nn.ModuleList):
         return x
 
 
-def load_restorer(folder: Path) -> FaceRestorer:
+def load_restorer(folder: str | Path) -> FaceRestorer:
     """A restorer from a folder that ``save_pretrained`` wrote (safetensors).
 
     Raises:
         AdapterUnreadable: the folder holds none, or a damaged one.
+        AdapterMismatch: it was never trained: it would still every mouth, and restore nothing.
     """
     try:
         restorer, report = FaceRestorer.from_pretrained(
@@ -151,4 +152,9 @@ def load_restorer(folder: Path) -> FaceRestorer:
             f"the restorer in {folder} lacks {len(report['missing_keys'])} weights "
             f"and has {len(report['unexpected_keys'])} too many"
         )
+    for name, weight in restorer.named_parameters():
+        if not bool(weight.isfinite().all()):
+            raise AdapterUnreadable(f"the restorer's weight {name!r} holds numbers that are none; get it again")
+    if not bool(restorer.leave.weight.any()):
+        raise AdapterMismatch(f"the restorer in {folder} was never trained", hint="train one, or take the folder away")
     return cast("FaceRestorer", restorer.eval())

@@ -21,7 +21,7 @@ from torch import nn
 
 from cameo.backbones.checkpoint import NANO
 from cameo.conditioning.adapter import load_adapter
-from cameo.restoration.network import load_restorer
+from cameo.restoration import load_restorer
 from cameo.training.parts import LEARNED_BY_BASE
 from cameo.training.run import SIZES, Ema, Stage
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cameo.conditioning import AdapterUnreadable
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable
 from cameo.restoration.network import FACE, REFERENCES, SOUND_BANDS, SOUND_STEPS, FaceRestorer, load_restorer
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -91,3 +91,15 @@ def test_one_that_is_damaged_is_refused(tmp_path: Path):
         load_restorer(tmp_path)
     with pytest.raises(AdapterUnreadable, match="cannot be read"):
         load_restorer(tmp_path / "nowhere")
+
+
+def test_one_that_says_nothing_or_no_number_is_refused(tmp_path: Path):
+    small(says=False).save_pretrained(tmp_path / "untrained")
+    with pytest.raises(AdapterMismatch, match="never trained"):
+        load_restorer(tmp_path / "untrained")
+    broken = small()
+    with torch.no_grad():
+        broken.leave.weight[0, 0, 0, 0] = torch.nan
+    broken.save_pretrained(tmp_path / "broken")
+    with pytest.raises(AdapterUnreadable, match=r"'leave\.weight' holds numbers that are none"):
+        load_restorer(tmp_path / "broken")
