@@ -5,7 +5,8 @@
 
 The same prompts and noise for everybody, in every way: nobody; the embeddings of recognisers; crops and speech as
 latents; both, which is what an adapter is given; a LoRA of their own; the enrolled picture as the first frame and the
-enrolled speech ahead of the scene; and combinations. Of made-up people never trained on, or of real ones from clips,
+enrolled speech ahead of the scene; combinations; and the tokens with faces restored after the decoder, where the model
+brings a restorer, which is what a scene is made with. Of made-up people never trained on, or of real ones from clips,
 whose pictures are written only where ``--pictures`` says. Writes ``ablation.json`` and ``ablation.md``.
 """
 
@@ -52,6 +53,7 @@ class Way:
         embeddings: what recognisers say, as tokens. ``dense`` likewise crops and speech.
         lora: learned of them.
         reference: their body or head as the first frame, their speech at negative time.
+        restored: faces are, after the decoder, where the model brings a restorer.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Way:
     dense: bool = False
     lora: bool = False
     reference: bool = False
+    restored: bool = False
 
 
 WAYS = (
@@ -71,6 +74,7 @@ WAYS = (
     Way("tokens, LoRA", embeddings=True, dense=True, lora=True),
     Way("tokens, reference", embeddings=True, dense=True, reference=True),
     Way("tokens, LoRA, reference", embeddings=True, dense=True, lora=True, reference=True),
+    Way("tokens, faces restored", embeddings=True, dense=True, restored=True),
 )
 
 
@@ -209,7 +213,7 @@ def _take(backbone: Backbone, subject: Subject, asked: Request, way: Way, lora: 
     known = identity if way.reference else only(identity, embeddings=way.embeddings, dense=way.dense)
     voice = None if identity.speech is None else identity.handle
     made = film(
-        backbone,
+        replace(backbone, restorer=backbone.restorer if way.restored else None),
         asked.script,
         [known],
         seed=asked.seed,
