@@ -30,6 +30,8 @@ _FEWEST: Final = 0.2
 """Share of the frames in which it is found at least."""
 _STEADY: Final = 0.7
 """Frames over which landmarks are smoothed: a detector's tremble."""
+_RECOGNISED: Final = 12
+"""Frames after which it is asked again who is who."""
 _ELSEWHERE: Final = 1e6
 
 
@@ -67,7 +69,8 @@ def find_faces(
         if not faces:
             continue
         boxes = [presence.box(index / fps) for presence in placed]
-        for person, face in _whose(frame, faces, known, boxes):
+        before = [points.get(index - 1) if index % _RECOGNISED else None for points in seen]
+        for person, face in _whose(frame, faces, known, boxes, before):
             seen[person][index] = face.landmarks
     return [_through(points, len(frames), _AWAY * fps) for points in seen]
 
@@ -92,9 +95,14 @@ def _laid_at(laid: Sequence[tuple[float, Placing]], time: float, size: tuple[int
 
 
 def _whose(
-    frame: NDArray[np.uint8], faces: Sequence[Face], known: Sequence[Embedding], boxes: Sequence[Box | None]
+    frame: NDArray[np.uint8],
+    faces: Sequence[Face],
+    known: Sequence[Embedding],
+    boxes: Sequence[Box | None],
+    before: Sequence[NDArray[np.float32] | None],
 ) -> list[tuple[int, Face]]:
-    """Who has which face; a face out of their region is nobody's."""
+    """Who has which face; a face out of their region is nobody's. Without regions, who was there ``before`` is
+    followed, and otherwise told by their looks."""
     height, width = frame.shape[:2]
     middles = [(face.box[:2] + face.box[2:]) / 2 / [width, height] for face in faces]
     outside = np.array(
@@ -104,6 +112,8 @@ def _whose(
     if len(known) == 1 or all(box is not None for box in boxes):
         # The largest in the region: faces come largest first.
         cost = cost + np.arange(len(faces))
+    elif len(were := [points for points in before if points is not None]) == len(known):
+        cost = cost + np.array([[np.abs(face.landmarks - points).mean() for face in faces] for points in were])
     else:
         cost = cost + _unlike(frame, faces, known)
     return [(p, faces[f]) for p, f in zip(*linear_sum_assignment(cost), strict=True) if cost[p, f] < _ELSEWHERE]
