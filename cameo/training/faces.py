@@ -90,6 +90,7 @@ def main() -> None:
         done += 1
         if done % 20 == 0:
             stage.say(f"{done * options.batch} of {options.clips} clips")
+    stage.say(f"{done * options.batch} clips")
 
 
 def pair(drawn: NDArray[np.uint8], seen: Seen, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
