@@ -153,20 +153,24 @@ def load(
         pipeline.to(found.device)
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
-    lora = folder / "lora" if folder is not None and (folder / "lora").is_dir() else None
-    restorer = load_restorer(folder / "restorer") if folder is not None and (folder / "restorer").is_dir() else None
+    lora, restorer = (_beside(folder, name) for name in ("lora", "restorer"))
     return Backbone(
         pipeline=pipeline,
         adapter=adapter.to(pipeline.transformer.device, found.dtype) if adapter is not None else None,
         name=model,
         defaults=defaults,
         lora=lora,
-        restorer=None if restorer is None else restorer.to(found.device),
+        restorer=None if restorer is None else load_restorer(restorer).to(found.device),
         adapter_sha256=weights_digest(folder / "adapter") if folder is not None and adapter is not None else None,
         loras_sha256=() if lora is None else (weights_digest(lora),),
         device=found.device,
         offload=found.offload,
     )
+
+
+def _beside(folder: Path | None, name: str) -> Path | None:
+    """A folder that came with a checkpoint; None where it did not."""
+    return folder / name if folder is not None and (folder / name).is_dir() else None
 
 
 def may_download() -> bool:

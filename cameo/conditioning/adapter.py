@@ -15,11 +15,11 @@ import torch
 from diffusers import LTX2VideoTransformer3DModel
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from safetensors import SafetensorError
 from torch import nn
 
 from cameo.conditioning.encoder import Embedder, MixingLayer, Resampler, hidden
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
+from cameo.conditioning.pretrained import read_module
 from cameo.conditioning.published import PublishedResampler, ResamplerShape
 from cameo.conditioning.types import IdentityFeatures, IdentityTokens
 
@@ -282,21 +282,10 @@ def load_adapter(
             f"the adapter in {folder} was trained on {config.get('base_model')!r}, not on {base_model!r}",
             hint="use the adapter that was trained on this backbone",
         )
-    try:
-        adapter, report = IdentityAdapter.from_pretrained(
-            folder, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
-        )
-    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise AdapterUnreadable(f"the identity adapter in {folder} cannot be read: {error}") from error
-    if report["missing_keys"] or report["unexpected_keys"]:
-        # diffusers would fill the gaps with noise and go on.
-        raise AdapterUnreadable(
-            f"the identity adapter in {folder} lacks {len(report['missing_keys'])} weights "
-            f"and has {len(report['unexpected_keys'])} too many"
-        )
+    adapter = read_module(IdentityAdapter, folder, "identity adapter")
     if transformer is not None:
         check_shape(adapter, transformer)
-    return adapter.eval()
+    return adapter
 
 
 def check_shape(adapter: IdentityAdapter, transformer: LTX2VideoTransformer3DModel) -> None:

@@ -17,12 +17,26 @@ from torch import Tensor, from_numpy
 from cameo.restoration.network import FACE
 from enroll.alignment import HEAD_LANDMARKS, head_crop, similarity
 
-__all__ = ["LANDMARKS", "MOUTH", "PASTE", "aligned", "as_tensor", "crop_middle", "lay_back", "mouths_hidden"]
+__all__ = [
+    "LANDMARKS",
+    "MOUTH",
+    "PASTE",
+    "SMALLEST",
+    "aligned",
+    "as_tensor",
+    "crop_middle",
+    "heights",
+    "lay_back",
+    "mouths_hidden",
+]
 
 _LEFT, _TOP = 8, 12
 
 LANDMARKS: Final[NDArray[np.float32]] = (HEAD_LANDMARKS - [_LEFT, _TOP]).astype(np.float32)
 """Where an aligned face has the five landmarks, pixels, (5, 2)."""
+
+SMALLEST: Final = 9.0
+"""Pixels from the eyes to the mouth; smaller faces hold nothing to restore."""
 
 _Y, _X = np.mgrid[0:FACE, 0:FACE].astype(np.float32)
 
@@ -37,6 +51,12 @@ PASTE: Final[NDArray[np.float32]] = np.clip(
     (_MIDDLE - np.maximum(np.abs(_X - _MIDDLE), np.abs(_Y - _MIDDLE))) / 12, 0, 1
 )
 """How much of what changed is laid back, 0 at the edge to 1, (FACE, FACE)."""
+
+
+def heights(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pixels from the eyes to the mouth, (T,), of landmarks (T, 5, 2)."""
+    between = landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1)
+    return np.asarray(np.linalg.norm(between, axis=1), np.float32)
 
 
 def crop_middle(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

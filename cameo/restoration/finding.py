@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cameo.conditioning.placing import Placing, Placings
 from cameo.conditioning.routing import Box, Presence
+from cameo.restoration.aligned import SMALLEST, heights
 from enroll.alignment import CROP_SIZE, HEAD_LANDMARKS
 from enroll.encoders import registry
 from enroll.faces import Face, detect
@@ -21,9 +22,8 @@ from enroll.looks import cut_look
 
 __all__ = ["Found", "find_faces", "where_laid"]
 
-_SMALLEST_FACE: Final = 20
-_SMALLEST: Final = 9.0
-"""Pixels from the eyes to the mouth; smaller faces hold nothing to restore."""
+_SMALLEST_BOX: Final = 20
+"""Pixels; of the faces that are looked for."""
 _AWAY: Final = 0.3
 """Seconds from the nearest frame in which a face was found beyond which it is taken for gone."""
 _FEWEST: Final = 0.2
@@ -33,6 +33,7 @@ _STEADY: Final = 0.7
 _RECOGNISED: Final = 12
 """Frames after which it is asked again who is who."""
 _ELSEWHERE: Final = 1e6
+"""Cost of a face out of somebody's region."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +52,7 @@ class Found:
 def find_faces(
     frames: NDArray[np.uint8], known: Sequence[Embedding], presences: Sequence[Presence] | None, fps: float
 ) -> list[Found | None]:
-    """Find everybody by MTCNN; two people by where they should be, or else by whom they look like.
+    """Find everybody by MTCNN, by where they should be; where several faces could be theirs, by their looks.
 
     Args:
         frames: RGB, (T, H, W, 3).
@@ -65,7 +66,7 @@ def find_faces(
     placed = presences or [Presence()] * len(known)
     seen: list[dict[int, NDArray[np.float32]]] = [{} for _ in known]
     for index, frame in enumerate(frames):
-        faces = detect(frame, smallest=_SMALLEST_FACE)
+        faces = detect(frame, smallest=_SMALLEST_BOX)
         if not faces:
             continue
         boxes = [presence.box(index / fps) for presence in placed]
@@ -109,7 +110,7 @@ def _whose(
         [[box is not None and not _within(box, x, y) for x, y in middles] for box in boxes], dtype=np.float64
     )
     cost = outside * _ELSEWHERE
-    if len(known) == 1 or all(box is not None for box in boxes):
+    if all(box is not None for box in boxes) or len(known) == len(faces) == 1:
         # The largest in the region: faces come largest first.
         cost = cost + np.arange(len(faces))
     elif len(were := [points for points in before if points is not None]) == len(known):
@@ -143,7 +144,7 @@ def _through(points: dict[int, NDArray[np.float32]], count: int, reach: float) -
     moved = np.stack([np.interp(all_, at, column) for column in known.T], 1)
     landmarks = gaussian_filter1d(moved, _STEADY, axis=0, mode="nearest").reshape(count, 5, 2).astype(np.float32)
     away = np.abs(all_[:, None] - at).min(1)
-    large = np.linalg.norm(landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1), axis=1) >= _SMALLEST
+    large = heights(landmarks) >= SMALLEST
     if not large.any():
         return None
     present = gaussian_filter1d(((away <= reach) & large).astype(np.float64), _STEADY, mode="nearest")

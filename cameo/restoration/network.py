@@ -10,16 +10,16 @@ each moved by scale and shift (Perez et al., "FiLM", 2018).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cameo.conditioning.errors import AdapterMismatch, AdapterUnreadable
+from cameo.conditioning.pretrained import read_module
 
 __all__ = ["FACE", "REFERENCES", "SOUND_BANDS", "SOUND_STEPS", "FaceRestorer", "load_restorer"]
 
@@ -141,20 +141,10 @@ def load_restorer(folder: str | Path) -> FaceRestorer:
         AdapterUnreadable: the folder holds none, or a damaged one.
         AdapterMismatch: it was never trained: it would still every mouth, and restore nothing.
     """
-    try:
-        restorer, report = FaceRestorer.from_pretrained(
-            folder, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
-        )
-    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise AdapterUnreadable(f"the restorer in {folder} cannot be read: {error}") from error
-    if report["missing_keys"] or report["unexpected_keys"]:
-        raise AdapterUnreadable(
-            f"the restorer in {folder} lacks {len(report['missing_keys'])} weights "
-            f"and has {len(report['unexpected_keys'])} too many"
-        )
+    restorer = read_module(FaceRestorer, folder, "restorer")
     for name, weight in restorer.named_parameters():
         if not bool(weight.isfinite().all()):
             raise AdapterUnreadable(f"the restorer's weight {name!r} holds numbers that are none; get it again")
     if not bool(restorer.leave.weight.any()):
         raise AdapterMismatch(f"the restorer in {folder} was never trained", hint="train one, or take the folder away")
-    return cast("FaceRestorer", restorer.eval())
+    return restorer

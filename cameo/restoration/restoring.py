@@ -20,7 +20,7 @@ from cameo.restoration.speech import heard_about
 from enroll.identity import Crop, Embedding, Identity
 from enroll.pose import face_length, head_poses
 
-__all__ = ["MOUTH_SECONDS", "nearest_crops", "restore_faces", "restores"]
+__all__ = ["MOUTH_SECONDS", "nearest_crops", "restore_faces"]
 
 MOUTH_SECONDS: Final = 2.0
 """Over which the mean of a mouth is taken."""
@@ -28,7 +28,7 @@ MOUTH_SECONDS: Final = 2.0
 _AT_ONCE: Final = 16
 
 
-def restores(restorer: FaceRestorer, person: Identity) -> bool:
+def _can_be_restored(restorer: FaceRestorer, person: Identity) -> bool:
     """Whether enough is known of a person: their face in the restorer's space, and crops of their head."""
     return restorer.config.face_space in person.embeddings and bool(person.crops_of("head"))
 
@@ -57,7 +57,7 @@ def restore_faces(
     """
     placed = list(presences) if presences is not None else [Presence()] * len(people)
     laid = list(heads) if heads is not None else [None] * len(people)
-    cast = [one for one in zip(people, placed, laid, strict=True) if restores(restorer, one[0])]
+    cast = [one for one in zip(people, placed, laid, strict=True) if _can_be_restored(restorer, one[0])]
     if not cast or scale <= 0:
         return frames
     own = [person.embeddings[restorer.config.face_space] for person, _, _ in cast]

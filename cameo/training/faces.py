@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from cameo.restoration.aligned import aligned
+from cameo.restoration.aligned import SMALLEST, aligned, heights
 from cameo.restoration.speech import heard_about
 from cameo.training.flow import FRAME_RATE, Batch, Dataset
 from cameo.training.redrawn import draw_again, generator
@@ -35,8 +35,6 @@ __all__ = ["Seen", "pair"]
 _NOISE: Final = (0.45, 0.97)
 _STEPS: Final = 6
 _TOGETHER: Final = 0.25
-_SMALLEST: Final = 9.0
-"""Pixels from the eyes to the mouth."""
 _ASIDE: Final = 0.25
 """Pixels by which a detector's landmarks are off."""
 
@@ -81,7 +79,7 @@ def main() -> None:
             pair(drawn, seen, rng)
             for drawn, cast in zip(_decoded(pipeline, latents), _casts(data, shards, batch), strict=True)
             for seen in cast
-            if _height(seen.landmarks) >= _SMALLEST
+            if np.median(heights(seen.landmarks)) >= SMALLEST
         ]
         # Named when it is whole, so that half a file is never taken for one.
         partial = folder / f"{options.seed:03d}-{done:05d}.part"
@@ -146,10 +144,6 @@ def _casts(data: Dataset, shards: Shards, batch: Batch) -> Iterator[list[Seen]]:
             )
             for side, member in enumerate(truth["cast"])
         ]
-
-
-def _height(landmarks: NDArray[np.float32]) -> float:
-    return float(np.median(np.linalg.norm(landmarks[:, 3:].mean(1) - landmarks[:, :2].mean(1), axis=1)))
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Made-up people as enrolled: what a restorer is told of somebody."""
+"""Made-up people as enrolled, and as they truly are in scenes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from cameo.synth.clips import make_clip
+from cameo.synth.clips import SynthClip, make_clip
 from cameo.training.identities import identify
 from enroll.identity import Identity
 
-__all__ = ["identity"]
+__all__ = ["alone", "couple", "identity"]
 
 
 @lru_cache
@@ -20,3 +20,15 @@ def identity(seed: int) -> Identity:
     (member,) = clip.truth["cast"]
     landmarks, yaw, pitch = (np.array(member[name], np.float32) for name in ("landmarks", "yaw", "pitch"))
     return identify(seed, clip.frames, landmarks, yaw, pitch, clip.sound.astype(np.float32))
+
+
+@lru_cache
+def alone() -> SynthClip:
+    """31."""
+    return make_clip(31, 1, seconds=0.8, size=128, shot="close-up")
+
+
+@lru_cache
+def couple() -> SynthClip:
+    """31 on the left, 32 on the right."""
+    return make_clip(31, 3, people=2, seconds=0.6, size=128, shot="close-up")

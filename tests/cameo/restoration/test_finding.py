@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 import pytest
@@ -12,24 +10,14 @@ from cameo.conditioning.placing import Placing, lay_crop
 from cameo.conditioning.routing import Presence
 from cameo.restoration.finding import find_faces, where_laid
 from cameo.staging import SIDES
-from cameo.synth.clips import SynthClip, make_clip
+from cameo.synth.clips import SynthClip
 from cameo.training.identities import FACE
 from enroll.alignment import CROP_SIZE, HEAD_LANDMARKS
 from enroll.faces import detect
 from enroll.identity import Embedding
-from tests.cameo.restoration.made_up import identity
+from tests.cameo.restoration.made_up import alone, couple, identity
 
 FPS = 12.5
-
-
-@lru_cache
-def couple() -> SynthClip:
-    return make_clip(31, 3, people=2, seconds=0.6, size=128, shot="close-up")
-
-
-@lru_cache
-def alone() -> SynthClip:
-    return make_clip(31, 1, seconds=0.8, size=128, shot="close-up")
 
 
 def known(seed: int) -> Embedding:
@@ -60,6 +48,12 @@ def test_where_nobody_has_a_place_they_are_known_by_their_looks():
     found = find_faces(couple().frames, [known(32), known(31)], None, FPS)
     for one, member in zip(found, (1, 0), strict=True):
         assert np.linalg.norm(one.landmarks - true(couple(), member), axis=-1).mean() < 3
+
+
+@pytest.mark.parametrize("member", [0, 1])
+def test_who_alone_of_two_is_known_is_told_by_their_looks(member: int):
+    (found,) = find_faces(couple().frames, [known(31 + member)], None, FPS)
+    assert np.linalg.norm(found.landmarks - true(couple(), member), axis=-1).mean() < 3
 
 
 def test_a_face_out_of_its_region_is_nobodys():

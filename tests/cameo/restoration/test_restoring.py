@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from cameo.restoration.finding import find_faces
 from cameo.restoration.network import FaceRestorer
 from cameo.restoration.restoring import nearest_crops, restore_faces
 from cameo.staging import SIDES
-from cameo.synth.clips import SynthClip, make_clip
+from cameo.synth.clips import SynthClip
 from enroll.identity import Identity
-from tests.cameo.restoration.made_up import identity
+from tests.cameo.restoration.made_up import alone, couple, identity
 
 FPS = 12.5
 
@@ -27,16 +26,6 @@ def painter(colour: float = 0.5) -> FaceRestorer:
     restorer = FaceRestorer(widths=(8, 8, 8), depths=(1, 1, 1), condition=8)
     torch.nn.init.constant_(restorer.leave.bias, colour)
     return restorer.eval()
-
-
-@lru_cache
-def couple() -> SynthClip:
-    return make_clip(31, 3, people=2, seconds=0.4, size=128, shot="close-up")
-
-
-@lru_cache
-def alone() -> SynthClip:
-    return make_clip(31, 1, seconds=0.4, size=128, shot="close-up")
 
 
 class Rememberer(FaceRestorer):
