@@ -30,7 +30,7 @@ from cameo.conditioning.proof import prove
 from cameo.errors import InputRefused, ModelTooLarge
 from cameo.pipeline import adapter_folder
 from cameo.references import References
-from cameo.restoration import restore_faces, where_laid
+from cameo.restoration import restore_faces, vocoder_keeps_to_spectrogram, where_laid
 from cameo.script import Script
 from cameo.sound import fitted, mono
 from cameo.staging import stage
@@ -197,7 +197,8 @@ def film(
 
     def make() -> tuple[Any, float]:
         on_step(0, defaults.steps)
-        with tuned(backbone, lora), torch.inference_mode():
+        keeps = vocoder_keeps_to_spectrogram(pipeline, defaults.vocoder_iterations)
+        with tuned(backbone, lora), keeps, torch.inference_mode():
             placings = pipeline.head_placings(script.caption, staged, len(people), frames, defaults.frame_rate)
             known = list(people) if references else _features(backbone, people, placings, alone=lora is not None)
             conditioned_at = time.perf_counter()

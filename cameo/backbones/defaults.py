@@ -28,6 +28,8 @@ class Defaults(BaseModel):
         sample_rate: of the sound, Hz.
         max_sequence_length: of a prompt, in tokens.
         license: SPDX identifier, or what its owners call it.
+        vocoder_iterations: how many times the sound is brought back to the spectrogram that the vocoder was given, see
+            ``cameo.restoration.spectrogram``; for vocoders that do not keep to it.
         vocabulary: the words it knows; None when it reads any.
         version: of the weights; an adapter names the one it was trained on.
     """
@@ -44,6 +46,7 @@ class Defaults(BaseModel):
     max_sequence_length: Annotated[int, Field(gt=0)]
     license: str
     identity_guidance_scale: Annotated[float, Field(ge=0)] = 1.0
+    vocoder_iterations: Annotated[int, Field(ge=0)] = 0
     vocabulary: tuple[str, ...] | None = None
     version: str = ""
 

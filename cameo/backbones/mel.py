@@ -14,7 +14,12 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 
-__all__ = ["FLOOR", "log_mel"]
+__all__ = ["FLOOR", "HOP", "N_FFT", "log_mel", "mel_bands"]
+
+HOP = 160
+"""Samples between frames."""
+N_FFT = 1024
+"""Length of window and transform, samples."""
 
 FLOOR = 1e-5
 """Magnitudes below this count as silence; its logarithm, about -11.5, is what silence looks like."""
@@ -24,8 +29,8 @@ def log_mel(
     samples: torch.Tensor | NDArray[np.float32],
     sample_rate: int = 16_000,
     n_mels: int = 64,
-    hop: int = 160,
-    n_fft: int = 1024,
+    hop: int = HOP,
+    n_fft: int = N_FFT,
 ) -> torch.Tensor:
     """Log-mel spectrogram, differentiable in ``samples``.
 
@@ -49,6 +54,12 @@ def log_mel(
     # Centred framing adds one frame past the end; the encoder is causal, so leaving it out changes no other latent.
     mel = mel[..., : sound.shape[-1] // hop]
     return mel.clamp(min=FLOOR).log().transpose(-1, -2).contiguous()
+
+
+def mel_bands(sample_rate: int = 16_000, n_mels: int = 64, device: str = "cpu") -> torch.Tensor:
+    """How much each band of ``log_mel`` hears of each bin, (N_FFT / 2 + 1, n_mels)."""
+    bands: torch.Tensor = _transform(sample_rate, n_mels, HOP, N_FFT, device).mel_scale.fb
+    return bands
 
 
 @lru_cache(maxsize=8)

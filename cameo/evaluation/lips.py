@@ -54,7 +54,7 @@ def darkness(frames: NDArray[np.uint8]) -> NDArray[np.float64] | None:
 
 
 def loudness(sound: NDArray[np.float32], count: int, fps: float) -> NDArray[np.float64]:
-    """Of the voice about each of ``count`` frames, in nepers: what lies between 200 and 3,500 Hz, shape (count,).
+    """Of the voice while each of ``count`` frames is shown, in nepers: what lies between 200 and 3,500 Hz, (count,).
 
     Args:
         sound: mono at 16 kHz, shape (N,).
@@ -62,7 +62,7 @@ def loudness(sound: NDArray[np.float32], count: int, fps: float) -> NDArray[np.f
         fps: frames a second.
     """
     width = round(SAMPLE_RATE / fps)
-    padded = np.pad(sound.astype(np.float64), (width // 2, width))
+    padded = np.pad(sound.astype(np.float64), (0, width))
     starts = (np.arange(count) * SAMPLE_RATE / fps).round().astype(int)
     pieces = np.stack([padded[s : s + width] for s in np.minimum(starts, len(padded) - width)])
     spectrum = np.abs(np.fft.rfft(pieces * np.hanning(width), axis=1)) ** 2

@@ -24,12 +24,13 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
 from cameo.backbones.checkpoint import NANO
-from cameo.backbones.mel import log_mel
+from cameo.backbones.mel import HOP, log_mel
 from cameo.errors import UsageError
 from cameo.evaluation.command import bare_parser_of, make_folder, refusing
 from cameo.evaluation.digits import right_digits
 from cameo.evaluation.likeness import Share, compare
 from cameo.evaluation.speakers import NAME, speaker_vector
+from cameo.restoration import as_its_spectrogram
 from cameo.synth.clips import SAMPLE_RATE, WORDS
 from cameo.synth.settings import SETTINGS
 from cameo.synth.sounds import ambience
@@ -153,11 +154,12 @@ def voice_round_trip(
 
 
 @torch.no_grad()
-def _through(vae: AutoencoderKLLTX2Audio | None, vocoder: LTX2Vocoder, sound: Sound) -> Sound:
+def _through(vae: AutoencoderKLLTX2Audio | None, vocoder: LTX2Vocoder, iterations: int, sound: Sound) -> Sound:
     mel = log_mel(torch.from_numpy(sound)[None, None])
     if vae is not None:
         mel = vae.decode(vae.encode(mel).latent_dist.mode()).sample
-    return np.asarray(vocoder(mel)[0].mean(0).numpy(), np.float32)
+    made = as_its_spectrogram(vocoder(mel), mel, SAMPLE_RATE, HOP, iterations)
+    return np.asarray(made[0].mean(0).numpy(), np.float32)
 
 
 def main() -> None:
@@ -165,6 +167,9 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50, help="how many held-out people, two or more")
     parser.add_argument(
         "--weights", type=Path, action="append", help="weights or a runs folder, repeatable (default: nano's)"
+    )
+    parser.add_argument(
+        "--iterations", type=int, default=4, help="how often a sound is brought back to its spectrogram, as scenes' are"
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -179,7 +184,9 @@ def main() -> None:
         for path in options.weights or [NANO]:
             vae, vocoder = open_voices(path)
             for through, first in (("vocoder", None), ("autoencoder and vocoder", vae)):
-                sent = voice_round_trip(str(path), through, people, partial(_through, first, vocoder))
+                sent = voice_round_trip(
+                    str(path), through, people, partial(_through, first, vocoder, options.iterations)
+                )
                 console.print(_line(sent), highlight=False)
                 found.append(sent)
     rows = [json.loads(one.model_dump_json()) for one in found]

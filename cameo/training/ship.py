@@ -27,6 +27,8 @@ from cameo.training.nano_adapter import LORA, RANK, base_adapter
 from cameo.training.parts import base, load_average
 from cameo.training.run import SIZES, Stage
 
+_VOCODER_ITERATIONS = 4
+
 
 def main() -> None:
     stage = Stage.parse("ship", __doc__, _options)
@@ -64,6 +66,7 @@ def main() -> None:
         guidance_scale=stage.options.guidance,
         sample_rate=SAMPLE_RATE,
         max_sequence_length=config.max_tokens,
+        vocoder_iterations=_VOCODER_ITERATIONS,
         license="Apache-2.0",
         vocabulary=vocabulary(),
         version=version,

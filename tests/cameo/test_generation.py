@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cameo.backbones import Backbone, Equipment
+from cameo.backbones.mel import log_mel
 from cameo.conditioning import AdapterMismatch, AdapterUnreadable
 from cameo.errors import ModelTooLarge
 from cameo.generation import Film, as_pixels, film, manner, open_backbone
@@ -161,3 +162,22 @@ def test_faces_are_restored_as_strongly_as_the_likeness_is_wanted(scale: float, 
     if restored:
         middle = (slice(None), slice(56, 72), slice(56, 72))
         assert made.frames[middle].mean() > plain.frames[middle].mean() + 15
+
+
+def test_the_sound_keeps_to_its_spectrogram_where_the_checkpoint_asks_for_it(tiny_model: Path, make) -> None:
+    backbone, given = open_backbone(str(tiny_model)), []
+    plain = make(backbone)
+    backbone.pipeline.vocoder.register_forward_pre_hook(lambda _, mel: given.append(mel[0]))
+    backbone.defaults = backbone.defaults.model_copy(update={"vocoder_iterations": 3})
+    made = make(backbone)
+    assert np.array_equal(made.frames, plain.frames) and made.sound.shape == plain.sound.shape
+    (mel,) = given
+    own, before = (
+        float(
+            (log_mel(torch.from_numpy(one.sound))[:, : mel.shape[2]] - mel[0, :, : one.sound.shape[1] // 160])
+            .abs()
+            .mean()
+        )
+        for one in (made, plain)
+    )
+    assert own < 0.7 * before
