@@ -1,9 +1,9 @@
 """The sound of a vocoder, brought back to the spectrogram that it was made from.
 
 A small vocoder gets the pitch and the time of everything about right, and how loud each band is only nearly; by that,
-though, voices are told apart. So the magnitudes of its sound are scaled to the log-mel spectrogram it was given, and its
-phases follow by turns, as Griffin and Lim let them ("Signal estimation from modified short-time Fourier transform",
-1984), begun at the vocoder's own instead of at random.
+though, voices are told apart. So the magnitudes of its sound are scaled to the log-mel spectrogram it was given, and
+its phases follow by turns, as Griffin and Lim let them ("Signal estimation from modified short-time Fourier
+transform", 1984), begun at the vocoder's own instead of at random.
 """
 
 from __future__ import annotations
