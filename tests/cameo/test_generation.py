@@ -174,7 +174,9 @@ def test_the_sound_keeps_to_its_spectrogram_where_the_checkpoint_asks_for_it(tin
     (mel,) = given
 
     def error(one: Film) -> float:
-        count = one.sound.shape[1] // 160
-        return float((log_mel(torch.from_numpy(one.sound))[:, :count] - mel[0, :, :count]).abs().mean())
+        heard = log_mel(torch.from_numpy(one.sound))
+        # The vocoder's sound is cut or filled up with silence to be as long as the picture.
+        count = min(heard.shape[1], mel.shape[2]) - 3
+        return float((heard[:, :count] - mel[0, :, :count]).abs().mean())
 
     assert error(made) < 0.7 * error(plain)
