@@ -1,10 +1,10 @@
 """Does the mouth open with the voice? Seen on the pixels of the mouth, heard in the loudness of the speech.
 
-A mouth that opens shows what is dark inside it. So of each frame's aligned face the darkest tenth between the corners
+A mouth that opens shows what is dark inside it. So of each frame's aligned face the darkest quarter between the corners
 of the mouth is taken, less what it is over two thirds of a second around, for heads turn and light changes; and
 correlated with the voice's loudness at several lags, as lip-sync is judged since Chung and Zisserman ("Out of Time",
-2016): in a scene that is in sync the greatest correlation is at lag zero, give or take a frame. On 28 true renders it
-was so in 26.
+2016): in a scene that is in sync the greatest correlation is at lag zero, give or take a frame. It sees less than
+there is: of 60 true renders, whose mouths all open in time, it finds 50 in sync.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ __all__ = ["LAGS", "darkness", "lag", "loudness"]
 LAGS: Final = 4
 """Frames that picture and sound are shifted against each other, either way."""
 
-_MOUTH: Final = (slice(None), slice(82, 108), slice(42, 70))
-"""Of a chip of 112 px: between the corners of the mouth, which lie at (41, 92) and (71, 92), and a little below."""
-_DARKEST: Final = 0.1
+_MOUTH: Final = (slice(None), slice(84, 104), slice(46, 66))
+"""Of a chip of 112 px: the middle of the mouth, whose corners lie at (41, 92) and (71, 92), and a little below."""
+_DARKEST: Final = 0.25
+"""Region and share were chosen on the true renders, before any scene was judged by them."""
 _AROUND: Final = 9
 _FEWEST: Final = 0.6
 _VOICE: Final = (200.0, 3_500.0)
