@@ -98,6 +98,7 @@ def _models() -> list[dict[str, Any]]:
             "licence": model.license,
             "adapter": list(model.adapter),
             "lora": model.lora,
+            "distilled": model.distilled,
             "restorer": model.restorer,
             "source": model.hint,
         }

@@ -88,7 +88,12 @@ class Film:
 
 
 def open_backbone(
-    model: str, equipment: Equipment = _NOTHING, *, in_context: bool = False, referred: bool = False
+    model: str,
+    equipment: Equipment = _NOTHING,
+    *,
+    in_context: bool = False,
+    referred: bool = False,
+    distilled: bool = True,
 ) -> Backbone:
     """Load a backbone with what it brings and what is put on it: adapter attached, LoRAs active.
 
@@ -97,6 +102,7 @@ def open_backbone(
         equipment: an adapter instead of its own, and LoRAs beside its own.
         in_context: as the pipeline that reads references in context.
         referred: people are told to it by references, or by a LoRA of theirs: then it may be without an adapter.
+        distilled: with the LoRA that does with few steps, where it brings one; without, to learn on it.
 
     Raises:
         WeightsMissing, BadInput, ModelTooLarge: see ``cameo.backbones.load``.
@@ -106,7 +112,7 @@ def open_backbone(
     """
     from cameo import backbones
 
-    backbone = backbones.load(model, in_context=in_context)
+    backbone = backbones.load(model, in_context=in_context, distilled=distilled)
     pipeline = backbone.pipeline
     if equipment.adapter is not None:
         backbone.adapter_sha256 = _put_on(backbone, equipment.adapter)

@@ -89,7 +89,7 @@ class Studio:
     ) -> None:
         self.home = Path(home).expanduser() if home is not None else default_home()
         self._database, self._blobs = database, blobs
-        self._backbones: dict[str, tuple[tuple[Equipment, bool], Backbone]] = {}
+        self._backbones: dict[str, tuple[tuple[Equipment, bool, bool], Backbone]] = {}
 
     def __repr__(self) -> str:
         return f"Studio({str(self.home)!r})"
@@ -645,7 +645,7 @@ class Studio:
             if sitting is None:
                 from cameo.training.personal import personalize
 
-                weights = personalize(self._backbone(model), lease.identity, **how)
+                weights = personalize(self._backbone(model, distilled=False), lease.identity, **how)
             else:
                 weights = self._from_clip(model, lease, sitting, adapter, how)
             tell("keeping it", 0.98)
@@ -733,17 +733,21 @@ class Studio:
         references: References | None = None,
         *,
         alone: bool = False,
+        distilled: bool = True,
     ) -> Backbone:
         """The same one again, as long as it is asked for with the same things on it: two would not fit. With ``alone``
-        a LoRA of the person is enough: it may be without an adapter."""
+        a LoRA of the person is enough: it may be without an adapter. For scenes ``distilled``, where it was, and not
+        for learning."""
         from cameo.backbones import Equipment
         from cameo.generation import open_backbone
 
-        wanted = (equipment or Equipment(), references is not None and references.in_context)
+        wanted = (equipment or Equipment(), references is not None and references.in_context, distilled)
         held, backbone = self._backbones.pop(model, (None, None))
         if backbone is None or held != wanted or (backbone.adapter is None and not (references or alone)):
             backbone = None  # before the other is loaded
-            backbone = open_backbone(model, wanted[0], in_context=wanted[1], referred=bool(references) or alone)
+            backbone = open_backbone(
+                model, wanted[0], in_context=wanted[1], referred=bool(references) or alone, distilled=distilled
+            )
         self._backbones[model] = (wanted, backbone)
         return backbone
 

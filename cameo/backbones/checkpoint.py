@@ -57,6 +57,7 @@ class Backbone:
         name: ``nano``, or the folder or hub id asked for.
         defaults: what a scene is made with when nothing is said.
         lora: a folder with a LoRA that came with it, not yet loaded; None when it brings none.
+        distilled: whether a LoRA that does with few steps was added to its weights.
         restorer: of the faces it draws, which came with it; None when it brings none.
         device: where it is to run; None for the CPU.
         offload: how, see ``cameo.backbones.preflight``; ``spare`` changes it.
@@ -70,6 +71,7 @@ class Backbone:
     name: str
     defaults: Defaults
     lora: Path | None = None
+    distilled: bool = False
     restorer: FaceRestorer | None = None
     device: torch.device | None = None
     offload: Offload | None = "none"
@@ -93,6 +95,7 @@ class Description:
         license: as it states, or empty.
         adapter: the face, body and voice spaces its adapter reads; empty without an adapter.
         lora: whether it brings one.
+        distilled: likewise one that does with few steps.
         restorer: likewise one of faces.
         hint: how to get it when absent.
     """
@@ -104,6 +107,7 @@ class Description:
     license: str
     adapter: tuple[str, ...]
     lora: bool
+    distilled: bool
     restorer: bool
     hint: str
 
@@ -115,8 +119,10 @@ def load(
     *,
     allow_download: bool | None = None,
     in_context: bool = False,
+    distilled: bool = True,
 ) -> Backbone:
-    """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``, ``restorer/``).
+    """Open a checkpoint and what comes with it (``cameo.json``, ``adapter/``, ``lora/``, ``distilled/``,
+    ``restorer/``).
 
     Args:
         model: ``nano``, a folder of the format ``LTX2Pipeline.save_pretrained`` writes, or a hub id.
@@ -124,14 +130,18 @@ def load(
         dtype: None for float32 on the CPU and for checkpoints of ours, else bfloat16.
         allow_download: may a hub id be downloaded; None asks ``$CAMEO_ALLOW_DOWNLOAD``.
         in_context: as the pipeline that reads references in context.
+        distilled: with the LoRA that does with few steps, where it brings one. False for what learns from the
+            generator, which flow matching would unteach them.
 
     Raises:
         WeightsMissing: it is not on this machine and may not be downloaded.
         BadInput: it is no LTX-2 checkpoint, or damaged.
         AdapterMismatch: the adapter beside it was trained on another backbone.
+        AdapterUnreadable, LoraMismatch: the LoRA of few steps cannot be read, is for another backbone or does nothing.
         ModelTooLarge: it does not fit into the memory of this machine, in no way of running it.
     """
     # Conditioning reads a backbone's spectrograms, and these stand on conditioning.
+    from cameo.conditioning.lora import fuse_lora
     from cameo.pipeline import CameoLTX2InContextPipeline, CameoLTX2Pipeline
     from cameo.restoration import load_restorer
 
@@ -153,16 +163,22 @@ def load(
         pipeline.to(found.device)
     defaults = defaults or Defaults.for_pipeline(pipeline)
     adapter = _adapter(folder, model, defaults, pipeline)
-    lora, restorer = (_beside(folder, name) for name in ("lora", "restorer"))
+    lora, few_steps, restorer = (_beside(folder, name) for name in ("lora", "distilled", "restorer"))
+    if not distilled:
+        few_steps = None
+    if few_steps is not None:
+        fuse_lora(pipeline, few_steps)
+        defaults = defaults.in_few_steps()
     return Backbone(
         pipeline=pipeline,
         adapter=adapter.to(pipeline.transformer.device, found.dtype) if adapter is not None else None,
         name=model,
         defaults=defaults,
         lora=lora,
+        distilled=few_steps is not None,
         restorer=None if restorer is None else load_restorer(restorer).to(found.device),
         adapter_sha256=weights_digest(folder / "adapter") if folder is not None and adapter is not None else None,
-        loras_sha256=() if lora is None else (weights_digest(lora),),
+        loras_sha256=tuple(weights_digest(each) for each in (few_steps, lora) if each is not None),
         device=found.device,
         offload=found.offload,
     )
@@ -219,7 +235,7 @@ def describe(model: str = "nano") -> Description:
     except BadInput:
         folder = None
     if folder is None:
-        return Description(model, False, None, 0.0, "", (), False, False, _how_to_get(model))
+        return Description(model, False, None, 0.0, "", (), False, False, False, _how_to_get(model))
     defaults = read_defaults(folder)
     spaces: tuple[str, ...] = ()
     config = folder / "adapter" / "config.json"
@@ -235,6 +251,7 @@ def describe(model: str = "nano") -> Description:
         license=defaults.license if defaults is not None else "",
         adapter=spaces,
         lora=(folder / "lora").is_dir(),
+        distilled=(folder / "distilled").is_dir(),
         restorer=(folder / "restorer").is_dir(),
         hint="",
     )

@@ -10,9 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enroll.errors import BadInput
 
-__all__ = ["Defaults", "read_defaults"]
+__all__ = ["Defaults", "FewSteps", "read_defaults"]
 
 _FILE = "cameo.json"
+
+
+class FewSteps(BaseModel):
+    """How a checkpoint wants to be run with the LoRA that it was distilled into.
+
+    Attributes:
+        steps: of denoising.
+        guidance_scale: 1 is no guidance, which the LoRA has learned to do without.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: Annotated[int, Field(gt=0)]
+    guidance_scale: Annotated[float, Field(ge=1)] = 1.0
 
 
 class Defaults(BaseModel):
@@ -30,6 +44,7 @@ class Defaults(BaseModel):
         license: SPDX identifier, or what its owners call it.
         vocoder_iterations: how many times the sound is brought back to the spectrogram that the vocoder was given, see
             ``cameo.restoration.spectrogram``; for vocoders that do not keep to it.
+        distilled: what differs with the LoRA in ``distilled/``; None when it brings none.
         vocabulary: the words it knows; None when it reads any.
         version: of the weights; an adapter names the one it was trained on.
     """
@@ -47,8 +62,13 @@ class Defaults(BaseModel):
     license: str
     identity_guidance_scale: Annotated[float, Field(ge=0)] = 1.0
     vocoder_iterations: Annotated[int, Field(ge=0)] = 0
+    distilled: FewSteps | None = None
     vocabulary: tuple[str, ...] | None = None
     version: str = ""
+
+    def in_few_steps(self) -> Self:
+        """As it wants to be run distilled; the same where it was not."""
+        return self if self.distilled is None else self.model_copy(update=dict(self.distilled))
 
     @classmethod
     def for_pipeline(cls, pipeline: LTX2Pipeline) -> Self:

@@ -21,7 +21,7 @@ from torch import nn
 
 from cameo.conditioning.errors import AdapterUnreadable, LoraMismatch
 
-__all__ = ["TARGETS", "add_lora", "dump_lora", "load_lora", "set_lora_scales", "unload_lora"]
+__all__ = ["TARGETS", "add_lora", "dump_lora", "fuse_lora", "load_lora", "set_lora_scales", "unload_lora"]
 
 TARGETS = (
     r"transformer_blocks\.\d+\.(attn1|attn2|audio_attn2)\.(to_q|to_k|to_v|to_out\.0)"
@@ -32,6 +32,8 @@ the prompt. A regular expression over module names."""
 
 _FILE = "pytorch_lora_weights.safetensors"
 _COMPONENTS = ("transformer", "connectors")
+_FUSED = "fused"
+"""Name of a LoRA on its way into the weights."""
 
 
 def add_lora(
@@ -107,6 +109,22 @@ def unload_lora(pipeline: LTX2Pipeline, name: str = "person") -> None:
     pipeline.delete_adapters([name])
     if not getattr(pipeline.transformer, "peft_config", None):
         pipeline.unload_lora_weights()
+
+
+def fuse_lora(pipeline: LTX2Pipeline, source: Path | bytes) -> None:
+    """Load a LoRA, prove that it works, and add it to the weights for good: from then on it costs nothing.
+
+    Args:
+        pipeline: where to; without other LoRAs yet.
+        source: see ``load_lora``.
+
+    Raises:
+        AdapterUnreadable, LoraMismatch: see ``load_lora``.
+    """
+    load_lora(pipeline, source, _FUSED)
+    components = [name for name in _COMPONENTS if _FUSED in getattr(getattr(pipeline, name), "peft_config", {})]
+    pipeline.fuse_lora(components=components, adapter_names=[_FUSED])
+    pipeline.unload_lora_weights()
 
 
 def _read(source: Path | bytes) -> bytes:

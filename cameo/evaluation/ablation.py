@@ -108,6 +108,7 @@ class Ablation(BaseModel):
 def ablate(
     subjects: Sequence[Subject],
     backbone: Backbone,
+    learner: Backbone,
     *,
     real: bool,
     minutes: float = 3.0,
@@ -120,6 +121,7 @@ def ablate(
     Args:
         subjects: two or more.
         backbone: from ``open_backbone``, in context.
+        learner: the same generator, from ``open_backbone(…, distilled=False)``; each one's LoRA is learned on it.
         real: do they exist.
         minutes: for each one's LoRA.
         seed: of prompts and noise.
@@ -142,7 +144,7 @@ def ablate(
     takes: dict[str, list[Take]] = {way.name: [] for way in WAYS}
     for number, subject in enumerate(subjects):
         progress(f"learning person {number + 1} of {len(subjects)}")
-        lora = personalize(backbone, subject.identity, minutes=minutes, seed=seed)
+        lora = personalize(learner, subject.identity, minutes=minutes, seed=seed)
         asked = request(subject, seed)
         for way in WAYS:
             progress(f"person {number + 1} of {len(subjects)}: {way.name}")
@@ -238,6 +240,7 @@ def main() -> None:
     with refusing(complaints):
         make_folder(options.out)
         backbone = open_backbone(options.model, in_context=True)
+        learner = open_backbone(options.model, distilled=False)
         complaints.print("[dim]enrolling[/dim]")
         if options.clip:
             subjects = [enrolled_clip(clip, number) for number, clip in enumerate(options.clip)]
@@ -246,6 +249,7 @@ def main() -> None:
         found, takes = ablate(
             subjects,
             backbone,
+            learner,
             real=bool(options.clip),
             minutes=options.minutes,
             seed=options.seed,

@@ -61,11 +61,12 @@ PLAN: tuple[tuple[tuple[Part, ...], ...], ...] = (
     ),
     ((Part("latents", None, fast=_WORKERS),),),
     (
-        (Part("base", 0.30, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
-        (Part("decoder", 0.30, fast=("--batch", "48")),),
+        (Part("base", 0.25, fast=("--batch", "192", "--compile", "--lr", "1.2e-3")),),
+        (Part("decoder", 0.25, fast=("--batch", "48")),),
         (Part("audio_decoder", 0.10, fast=("--batch", "32", "--sounds", "clips")),),
     ),
-    ((Part("nano_adapter", 0.05, fast=("--batch", "128")),),),
+    ((Part("nano_adapter", 0.03, fast=("--batch", "128")),),),
+    ((Part("distil", 0.07, cpu=("--moments", "0.5"), fast=("--batch", "48")),),),
     ((Part("faces", 0.04, fast=("--batch", "64", "--clips", "4000")),),),
     ((Part("restorer", 0.07, fast=("--batch", "128", "--faces", "64")),),),
 )

@@ -38,7 +38,8 @@ from cameo.training.video_vae import recogniser, recognition_options
 if TYPE_CHECKING:
     from cameo.training.resemblance import Resemblance
 
-_MOMENTS_A_CLIP = 5
+MOMENTS_A_CLIP = 5
+"""As many moments as take as long as a clip."""
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
 _TWO = 0.2
 _WARM_UP = 100
@@ -109,7 +110,7 @@ def main() -> None:
 def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
     """Clips, or as many moments as take as long."""
     if rng.uniform() < stage.options.moments:
-        return data.batch(_MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
+        return data.batch(MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
     return data.batch(stage.options.batch, rng)
 
 
@@ -124,11 +125,11 @@ def _resemblance(stage: Stage, pipeline: LTX2Pipeline, data: Dataset) -> Resembl
 def without(batch: Batch, rng: np.random.Generator) -> Batch:
     """The batch with some captions and some of what is known of people left out: what guidance contrasts with."""
     captions = [c if rng.uniform() >= _NO_TEXT else "" for c in batch.captions]
-    partners = None if batch.partners is None else _partly(batch.partners, rng)
-    return replace(batch, captions=captions, people=_partly(batch.people, rng), partners=partners)
+    partners = None if batch.partners is None else partly(batch.partners, rng)
+    return replace(batch, captions=captions, people=partly(batch.people, rng), partners=partners)
 
 
-def _partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
+def partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
     """Some without face, body or voice."""
 
     def keep(share: float) -> Tensor:

@@ -23,7 +23,17 @@ from cameo.training.run import Stage
 
 __all__ = ["LEARNED", "pack", "unpack"]
 
-LEARNED = ("video_vae", "decoder", "audio_vae", "vocoder", "audio_decoder", "base", "nano_adapter", "restorer")
+LEARNED = (
+    "video_vae",
+    "decoder",
+    "audio_vae",
+    "vocoder",
+    "audio_decoder",
+    "base",
+    "nano_adapter",
+    "distil",
+    "restorer",
+)
 """Stages that have weights."""
 
 _LARGEST = 15 * 2**20

@@ -1,4 +1,4 @@
-"""Stage 9: aligned faces as nano draws them, with how they truly are.
+"""Stage 10: aligned faces as nano draws them, with how they truly are.
 
     python -m cameo.training.faces --clips 1200
 

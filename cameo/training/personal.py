@@ -113,7 +113,7 @@ def personalize(
     """Learn a person.
 
     Args:
-        backbone: from ``cameo.generation.open_backbone``; left as it was.
+        backbone: from ``cameo.generation.open_backbone(…, distilled=False)``; left as it was.
         identity: from a lease whose purpose is ``personalize``.
         minutes: how long.
         rank: of the LoRA.
@@ -133,6 +133,11 @@ def personalize(
     pipeline, adapter = backbone.pipeline, backbone.adapter
     if adapter is None:
         raise AdapterMismatch(f"model {backbone.name!r} brings no identity adapter")
+    if backbone.distilled:
+        raise AdapterMismatch(
+            f"model {backbone.name!r} is open for few steps, which learning somebody would take from it",
+            hint="open it with distilled=False; what is learned then serves both",
+        )
     if max(backbone.defaults.height, backbone.defaults.width) > LARGEST_PICTURE:
         raise AdapterMismatch(
             f"model {backbone.name!r} draws {backbone.defaults.width}×{backbone.defaults.height}, "

@@ -1,4 +1,4 @@
-"""Stage 10: the restorer of nano's faces.
+"""Stage 11: the restorer of nano's faces.
 
     python -m cameo.training.restorer --max-minutes 40
 

@@ -1,9 +1,9 @@
-"""Stage 11: what was learned becomes the checkpoint that the package carries, in bfloat16.
+"""Stage 12: what was learned becomes the checkpoint that the package carries, in bfloat16.
 
     python -m cameo.training.ship
 
 Writes ``cameo/nano/weights``: a folder that ``diffusers.LTX2Pipeline.from_pretrained`` opens, with the adapter, its
-LoRA, the restorer of its faces and ``cameo.json`` beside it.
+LoRA, that of few steps, the restorer of its faces and ``cameo.json`` beside it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import shutil
 from pathlib import Path
 
 import torch
+from safetensors.torch import load, save
 from torch import nn
 
 from cameo.backbones.checkpoint import NANO
-from cameo.backbones.defaults import Defaults
+from cameo.backbones.defaults import Defaults, FewSteps
 from cameo.conditioning.lora import add_lora, dump_lora
 from cameo.restoration import FaceRestorer
 from cameo.synth.clips import SAMPLE_RATE, vocabulary
+from cameo.training import distil
 from cameo.training.flow import FRAME_RATE
 from cameo.training.latents import new_adapter
 from cameo.training.nano_adapter import LORA, RANK, base_adapter
@@ -42,6 +44,10 @@ def main() -> None:
     tuned = load_average(runs / "nano_adapter" / "checkpoint.safetensors", {"learned": learned})
     low_rank = dump_lora(pipeline.transformer, LORA) if tuned else None
     pipeline.transformer.delete_adapters(LORA)
+    student = nn.ParameterList(add_lora(pipeline.transformer, distil.RANK, distil.LORA, distil.TARGETS))
+    tuned = load_average(runs / "distil" / "checkpoint.safetensors", {"student": student})
+    few_steps = dump_lora(pipeline.transformer, distil.LORA) if tuned else None
+    pipeline.transformer.delete_adapters(distil.LORA)
     pipeline.unload_lora_weights()
 
     shutil.rmtree(target, ignore_errors=True)
@@ -49,11 +55,9 @@ def main() -> None:
     pipeline.save_pretrained(target, safe_serialization=True, max_shard_size="14MB")
     adapter.to(torch.bfloat16).save_pretrained(target / "adapter")
     if low_rank is not None:
-        from safetensors.torch import load, save
-
-        (target / "lora").mkdir()
-        halved = {k: v.to(torch.bfloat16) for k, v in load(low_rank).items()}
-        (target / "lora" / "pytorch_lora_weights.safetensors").write_bytes(save(halved, metadata={"format": "pt"}))
+        _write_lora(target / "lora", low_rank)
+    if few_steps is not None:
+        _write_lora(target / "distilled", few_steps)
     restorer = FaceRestorer()
     if load_average(runs / "restorer" / "checkpoint.safetensors", {"restorer": restorer}):
         restorer.to(torch.bfloat16).save_pretrained(target / "restorer")
@@ -67,6 +71,7 @@ def main() -> None:
         sample_rate=SAMPLE_RATE,
         max_sequence_length=config.max_tokens,
         vocoder_iterations=_VOCODER_ITERATIONS,
+        distilled=None if few_steps is None else FewSteps(steps=stage.options.few_steps),
         license="Apache-2.0",
         vocabulary=vocabulary(),
         version=version,
@@ -76,6 +81,12 @@ def main() -> None:
     _strip_paths(target)
     size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file()) / 2**20
     stage.say(f"{target}: {size:.1f} MiB")
+
+
+def _write_lora(folder: Path, lora: bytes) -> None:
+    folder.mkdir()
+    halved = {name: tensor.to(torch.bfloat16) for name, tensor in load(lora).items()}
+    (folder / "pytorch_lora_weights.safetensors").write_bytes(save(halved, metadata={"format": "pt"}))
 
 
 def _strip_paths(target: Path) -> None:
@@ -90,7 +101,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, default=NANO)
     parser.add_argument("--version", default="0.1.0", help="of the weights; adapter and base must agree")
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guidance", type=float, default=2.5)
+    parser.add_argument("--few-steps", type=int, default=8, help="with the LoRA of `distil`: what it learned for")
 
 
 if __name__ == "__main__":

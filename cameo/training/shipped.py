@@ -21,7 +21,9 @@ from torch import nn
 
 from cameo.backbones.checkpoint import NANO
 from cameo.conditioning.adapter import load_adapter
+from cameo.conditioning.lora import load_lora
 from cameo.restoration import load_restorer
+from cameo.training.distil import LORA
 from cameo.training.parts import LEARNED_BY_BASE
 from cameo.training.run import SIZES, Ema, Stage
 
@@ -58,6 +60,13 @@ def take_up(weights: Path, runs: Path) -> list[str]:
     options = argparse.Namespace(runs=runs, seed=0)
     for stage, (name, model) in stages.items():
         Stage(stage, options).save({name: model.requires_grad_(True)}, [], Ema(model))
+    if (weights / "distilled").is_dir():
+        # Last: from here on the transformer's weights go by other names.
+        load_lora(pipeline, weights / "distilled", LORA)
+        learned = [weight for name, weight in pipeline.transformer.named_parameters() if f".{LORA}." in name]
+        student = nn.ParameterList(learned).requires_grad_(True)
+        Stage("distil", options).save({"student": student}, [], Ema(student))
+        stages["distil"] = ("student", student)
     figures = {
         name: {"mean": vae.latents_mean.flatten().tolist(), "std": vae.latents_std.flatten().tolist()}
         for name, vae in (("video", pipeline.vae), ("audio", pipeline.audio_vae))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cameo.backbones import Defaults, checkpoint, describe, load
 from cameo.backbones.nano import build
-from cameo.conditioning import AdapterMismatch, AdapterUnreadable, IdentityAdapter
+from cameo.conditioning import AdapterMismatch, AdapterUnreadable, IdentityAdapter, add_lora, dump_lora
 from cameo.conditioning.attach import attach
 from cameo.restoration import FaceRestorer
 from enroll.errors import BadInput, WeightsMissing
@@ -162,6 +162,36 @@ def test_a_restorer_comes_along_where_there_is_one(folder):
     assert restorer.dtype == torch.float32 and not restorer.training
     (folder / "restorer" / "diffusion_pytorch_model.safetensors").write_bytes(b"half of it")
     with pytest.raises((AdapterUnreadable, BadInput), match="restorer"):
+        load(str(folder))
+
+
+def test_the_lora_of_few_steps_is_in_the_weights_unless_somebody_is_to_be_learned(folder):
+    plain = load(str(folder))
+    before = {name: weight.clone() for name, weight in plain.pipeline.transformer.state_dict().items()}
+    torch.manual_seed(0)
+    for weight in add_lora(plain.pipeline.transformer, 2, "few"):
+        torch.nn.init.normal_(weight, std=0.1)
+    (folder / "distilled").mkdir()
+    (folder / "distilled" / "pytorch_lora_weights.safetensors").write_bytes(
+        dump_lora(plain.pipeline.transformer, "few")
+    )
+    (folder / "cameo.json").write_text(json.dumps(DEFAULTS | {"distilled": {"steps": 1}}))
+
+    quick, whole = load(str(folder)), load(str(folder), distilled=False)
+    assert describe(str(folder)).distilled and quick.distilled and not whole.distilled
+    assert (quick.defaults.steps, quick.defaults.guidance_scale) == (1, 1)
+    assert (whole.defaults.steps, whole.defaults.guidance_scale) == (2, 3)
+    assert len(quick.loras_sha256) == 1 and whole.loras_sha256 == ()
+    got, kept = (one.pipeline.transformer.state_dict() for one in (quick, whole))
+    assert got.keys() == kept.keys() == before.keys()
+    assert all(torch.equal(kept[name], weight) for name, weight in before.items())
+    assert not torch.equal(
+        got["transformer_blocks.0.attn1.to_q.weight"], before["transformer_blocks.0.attn1.to_q.weight"]
+    )
+    assert torch.equal(got["proj_out.weight"], before["proj_out.weight"])
+
+    (folder / "distilled" / "pytorch_lora_weights.safetensors").write_bytes(b"half of it")
+    with pytest.raises(AdapterUnreadable, match="safetensors"):
         load(str(folder))
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from cameo.conditioning import AdapterUnreadable, LoraMismatch
-from cameo.conditioning.lora import _probe, add_lora, dump_lora, load_lora, set_lora_scales, unload_lora
+from cameo.conditioning.lora import _probe, add_lora, dump_lora, fuse_lora, load_lora, set_lora_scales, unload_lora
 from tests.cameo.tiny import same
 
 
@@ -161,3 +161,24 @@ def test_alpha_in_the_header_counts(tiny_pipeline, blob, tmp_path):
     unload_lora(tiny_pipeline)
     load_lora(tiny_pipeline, blob)
     assert not same(_probe(tiny_pipeline.transformer), theirs)
+
+
+def test_fused_it_is_in_the_weights_and_others_go_on_top(tiny_pipeline, blob):
+    load_lora(tiny_pipeline, blob)
+    worn = _probe(tiny_pipeline.transformer)
+    unload_lora(tiny_pipeline)
+    names = [name for name, _ in tiny_pipeline.transformer.named_parameters()]
+    fuse_lora(tiny_pipeline, blob)
+    fused = _probe(tiny_pipeline.transformer)
+    assert [name for name, _ in tiny_pipeline.transformer.named_parameters()] == names
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(fused, worn, strict=True))
+    load_lora(tiny_pipeline, blob)  # proves that it moves what is there
+    unload_lora(tiny_pipeline)
+    assert same(_probe(tiny_pipeline.transformer), fused)
+
+
+def test_what_cannot_be_fused_leaves_the_weights_alone(tiny_pipeline, blob):
+    base = _probe(tiny_pipeline.transformer)
+    with pytest.raises(LoraMismatch, match="width"):
+        fuse_lora(tiny_pipeline, changed(blob, cut))
+    assert same(_probe(tiny_pipeline.transformer), base)

@@ -94,6 +94,7 @@ def test_the_plan_trains_everything_within_the_time():
     stages = [part.stage for phase in PLAN for lane in phase for part in lane]
     assert set(LEARNED) < set(stages)
     assert stages.index("identities") < stages.index("latents") < stages.index("base") < stages.index("nano_adapter")
+    assert stages.index("base") < stages.index("distil")
     assert max(map(stages.index, ("base", "decoder"))) < stages.index("faces") < stages.index("restorer")
 
 

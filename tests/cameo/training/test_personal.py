@@ -161,3 +161,5 @@ def test_what_cannot_be_taught_so_is_refused(backbone):
         personalize(backbone, replace(make_identity(), crops=()))
     with pytest.raises(AdapterMismatch, match="no identity adapter"):
         personalize(replace(backbone, adapter=None), make_identity())
+    with pytest.raises(AdapterMismatch, match="few steps"):
+        personalize(replace(backbone, distilled=True), make_identity())
