@@ -18,7 +18,7 @@ from cameo.evaluation.faces import faces_in
 from enroll.alignment import face_chip
 from enroll.clip import SAMPLE_RATE
 
-__all__ = ["LAGS", "darkness", "lag", "loudness"]
+__all__ = ["LAGS", "correlation", "darkness", "lag", "loudness"]
 
 LAGS: Final = 4
 """Frames that picture and sound are shifted against each other, either way."""
@@ -81,12 +81,13 @@ def lag(frames: NDArray[np.uint8], sound: NDArray[np.float32], fps: float) -> in
         return None
     voice = loudness(sound, len(frames), fps)
     most = min(LAGS, len(frames) // 3)
-    found = {shift: _correlation(mouth, voice, shift) for shift in range(-most, most + 1)}
+    found = {shift: correlation(mouth, voice, shift) for shift in range(-most, most + 1)}
     best = max(found, key=lambda shift: found[shift])
     return best if found[best] > 0 else None
 
 
-def _correlation(mouth: NDArray[np.float64], voice: NDArray[np.float64], shift: int) -> float:
+def correlation(mouth: NDArray[np.float64], voice: NDArray[np.float64], shift: int) -> float:
+    """How much a mouth that follows by ``shift`` frames goes with the voice, -1 to 1; both (T,)."""
     length = len(mouth) - abs(shift)
     a, b = mouth[max(0, shift) :][:length], voice[max(0, -shift) :][:length]
     a, b = a - a.mean(), b - b.mean()

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from cameo.backbones import Backbone
 from cameo.errors import UsageError
 from cameo.evaluation import speakers
 from cameo.evaluation.command import make_folder, parser_of, refusing
+from cameo.evaluation.dialogue import Dialogue, judge_turns
 from cameo.evaluation.digits import right_digits
 from cameo.evaluation.judges import find_judge
 from cameo.evaluation.likeness import Share, copying
@@ -44,6 +44,7 @@ from cameo.evaluation.subjects import (
 from cameo.generation import Film, film, open_backbone
 from cameo.script import Script
 from cameo.sound import mono
+from cameo.staging import stage
 from cameo.training.shards import HELD_OUT
 
 if TYPE_CHECKING:
@@ -114,11 +115,9 @@ def evaluate(
     enrolled = Enrolled(subjects, judging, spaces.voice_space)
     together = couples(subjects)
     wanted = [request_pair(subjects, pair, seed) for pair in together]
-    routed, unrouted = (
-        judge_pairs([_both(backbone, subjects, one, routed=kept) for one in wanted], together, enrolled)
-        for kept in (True, False)
-    )
-    truly_together = judge_pairs([render_pair(subjects[left].seed) for left, _ in together], together, enrolled)
+    spoken = [_both(backbone, subjects, one, routed=True) for one in wanted]
+    mixed = [_both(backbone, subjects, one, routed=False).frames for one in wanted]
+    truly_spoken = [_truly_both(subjects[left].seed) for left, _ in together]
     perceived = [[perceive(take, enrolled) for take in takes] for takes in (scenes, again, nobodies)]
     generated, ceiling, floor = (
         measure(takes, enrolled, seen) for takes, seen in zip((scenes, again, nobodies), perceived, strict=True)
@@ -139,9 +138,11 @@ def evaluate(
         floor=floor,
         digits=Share(right=heard, of=asked_for),
         digits_ceiling=Share(right=truly, of=asked_for),
-        pairs=routed,
-        pairs_unrouted=unrouted,
-        pairs_ceiling=truly_together,
+        pairs=judge_pairs([scene.frames for scene in spoken], together, enrolled),
+        pairs_unrouted=judge_pairs(mixed, together, enrolled),
+        pairs_ceiling=judge_pairs([scene.frames for scene in truly_spoken], together, enrolled),
+        turns=judge_turns(spoken, together, enrolled),
+        turns_ceiling=judge_turns(truly_spoken, together, enrolled),
         likeness_ratio=_ratio(generated, ceiling),
         likeness_gain=_gain(generated, ceiling),
         copying=copying(drawn, truly_drawn, enrolled.faces),
@@ -184,9 +185,17 @@ def _film(
     )
 
 
-def _both(backbone: Backbone, subjects: Sequence[Subject], asked: PairRequest, *, routed: bool) -> NDArray[np.uint8]:
-    pair = [subjects[asked.left], subjects[asked.right]]
-    return _film(backbone, pair, asked.script, asked.seed, routed=routed).frames
+def _both(backbone: Backbone, subjects: Sequence[Subject], asked: PairRequest, *, routed: bool) -> Dialogue:
+    made = _film(backbone, [subjects[asked.left], subjects[asked.right]], asked.script, asked.seed, routed=routed)
+    staged = stage(asked.script, len(made.frames) / made.fps) or ()
+    left, right = (span for presence in staged for span in presence.speaks or ())
+    return Dialogue(made.frames, mono(made.sound, made.sample_rate), made.fps, (left, right))
+
+
+def _truly_both(left: int) -> Dialogue:
+    made = render_pair(left)
+    first, second = (tuple(member["speaks"]) for member in made.truth["cast"])
+    return Dialogue(made.frames, made.sound.astype(np.float32), made.fps, (first, second))
 
 
 def _ratio(generated: Measures, ceiling: Measures) -> float | None:

@@ -14,7 +14,7 @@ from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Enrolled
 from cameo.evaluation.subjects import Subject
 from cameo.script import Script, parse
-from cameo.synth.clips import WORDS, make_clip
+from cameo.synth.clips import WORDS, SynthClip, make_clip
 from cameo.synth.settings import SETTINGS
 from cameo.training.people import SECONDS, SIZE
 
@@ -71,9 +71,9 @@ def request_pair(subjects: Sequence[Subject], pair: tuple[int, int], seed: int) 
     return PairRequest(*pair, f"close-up of two people {place} {people[0]} {people[1]}", int(rng.integers(2**31)))
 
 
-def render_pair(left: int) -> NDArray[np.uint8]:
-    """The person of this seed and the next one as they truly are beside each other; (T, H, W, 3)."""
-    return make_clip(left, _TOGETHER, people=2, seconds=SECONDS, size=SIZE, shot="close-up").frames
+def render_pair(left: int) -> SynthClip:
+    """The person of this seed and the next one as they truly are beside each other."""
+    return make_clip(left, _TOGETHER, people=2, seconds=SECONDS, size=SIZE, shot="close-up")
 
 
 def judge_pairs(scenes: Sequence[NDArray[np.uint8]], pairs: Sequence[tuple[int, int]], enrolled: Enrolled) -> Pairs:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 
+from cameo.evaluation.dialogue import Turns
 from cameo.evaluation.likeness import Share
 from cameo.evaluation.measures import Measures
 from cameo.evaluation.pairs import Pairs
 from enroll.digits import recogniser
 
-__all__ = ["LEFT_OUT", "NanoReport", "cell", "table", "table_markdown"]
-
-LEFT_OUT = ("whose mouth says what with two people",)
-"""What an evaluation of a generator should measure and this one does not yet."""
+__all__ = ["NanoReport", "cell", "table", "table_markdown"]
 
 _CONDITIONS = ("generated", "rendered again", "no identity given")
 
@@ -39,6 +37,7 @@ class NanoReport(BaseModel):
         digits_ceiling: likewise of the renderer's own speech, with no other sound around it.
         pairs: scenes with two people, each kept to their side. ``pairs_unrouted``: the same, everybody's tokens seen
             everywhere. ``pairs_ceiling``: the same two as the renderer draws them beside each other.
+        turns: of the scenes in ``pairs``, whose mouth and whose voice each line has; ``turns_ceiling`` likewise.
         likeness_ratio: mean likeness of ``generated`` to that of ``ceiling``; None where there is none to compare.
         likeness_gain: the same above what strangers have among the ceiling's takes: 0 is like anybody, 1 like a second
             render; a scene without a face counts as 0. To be read where made-up people look alike to the judge.
@@ -46,7 +45,6 @@ class NanoReport(BaseModel):
             ``likeness.copying``. None where no face was seen.
         seconds_per_scene: mean time a scene took, model loaded.
         prompts: one for each person.
-        left_out: what was not measured.
         versions: of the libraries that decide about the figures.
     """
 
@@ -69,12 +67,13 @@ class NanoReport(BaseModel):
     pairs: Pairs
     pairs_unrouted: Pairs
     pairs_ceiling: Pairs
+    turns: Turns
+    turns_ceiling: Turns
     likeness_ratio: float | None
     likeness_gain: float | None
     copying: float | None
     seconds_per_scene: float
     prompts: tuple[str, ...]
-    left_out: tuple[str, ...] = LEFT_OUT
     versions: dict[str, str]
 
     @property
@@ -92,7 +91,7 @@ class NanoReport(BaseModel):
             f"Speakers are judged by {self.speaker_judge}, which had no part in the conditioning, voices compared by "
             f"{self.voice_encoder}, which had; pitch is measured directly.",
             "A scene without a face, or without enough speech, counts as a miss and as likeness 0.",
-            f"Not measured: {', '.join(self.left_out)}.",
+            "Whose line it is is told between the two in the scene: by chance one in two is right.",
         )
 
 
@@ -148,6 +147,8 @@ def _rows(report: NanoReport) -> Iterator[tuple[str, str, str, str]]:
     yield row("two people: each on their side", report.pairs.right, report.pairs_ceiling.right, "")
     yield row("two people: taken for the other", report.pairs.swapped, report.pairs_ceiling.swapped, "")
     yield row("the same, not kept to their sides", report.pairs_unrouted.swapped, "", "")
+    yield row("two people: the speaker's mouth opens", report.turns.mouths, report.turns_ceiling.mouths, "")
+    yield row("two people: the speaker's voice is heard", report.turns.voices, report.turns_ceiling.voices, "")
     yield row("setting as asked", *(m.setting for m in conditions))
     yield row("clothes colour as asked", *(m.clothes for m in conditions))
 

@@ -24,7 +24,7 @@ from enroll.voice import listen, speech_of
 if TYPE_CHECKING:
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 
-__all__ = ["DIM", "NAME", "WEIGHTS", "SpeakerNet", "speaker_vector", "write"]
+__all__ = ["DIM", "NAME", "WEIGHTS", "SpeakerNet", "speaker_of", "speaker_vector", "write"]
 
 NAME = "ecapa-128-made-up"
 DIM = 128
@@ -76,9 +76,13 @@ def speaker_vector(sound: NDArray[np.float32], folder: Path = WEIGHTS) -> NDArra
         folder: that ``write`` wrote.
     """
     try:
-        speech = speech_of(listen(sound), sound).samples
+        return speaker_of(speech_of(listen(sound), sound).samples, folder)
     except NoSpeech:
         return np.full(DIM, np.nan, np.float32)
+
+
+def speaker_of(speech: NDArray[np.float32], folder: Path = WEIGHTS) -> NDArray[np.float32]:
+    """The speaker of a stretch that is known to be speech, of half a second or more; as ``speaker_vector``."""
     window = min(len(speech), round(_WINDOW * SAMPLE_RATE))
     starts = np.linspace(0, len(speech) - window, 1 + 2 * (len(speech) - window) // window).round().astype(int)
     parts = torch.from_numpy(np.stack([speech[at : at + window] for at in starts]).astype(np.float32))

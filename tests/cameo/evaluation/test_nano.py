@@ -76,6 +76,7 @@ def test_an_untrained_model_is_found_out(rendered: None, untrained: Path, tmp_pa
     assert "| the mouth opens with the voice, ±1 frame | 0/2 (0 %)" in markdown
     assert "| digits a recogniser hears right |" in markdown and report.digits.of == report.digits_ceiling.of == 4
     assert "| two people: each on their side | 0/1 (0 %) |" in markdown
+    assert "| two people: the speaker's mouth opens | 0/2 (0 %) |" in markdown and report.turns_ceiling.voices.of == 2
     assert report.copying is None and "| copied from the enrolled clip, 1 to -1 | – |" in markdown
     assert report.ceiling.speaker.rank1.right == report.ceiling.speaker.rank1.of and report.speaker_judge in markdown
     for name, least in (("likeness.png", 1000), ("scenes.png", 500)):
