@@ -26,7 +26,7 @@ from rich.console import Console
 
 from cameo.errors import InputRefused
 from cameo.evaluation.judges import find_judge
-from cameo.evaluation.verification import Verification, verify
+from cameo.evaluation.verification import Verification, markdown_rows, verify
 from enroll.consent import ConsentRecord, Scope
 from enroll.encoders import registry
 from enroll.errors import KitError, NoSpeech
@@ -149,24 +149,8 @@ def table_markdown(report: EnrollReport) -> str:
     )
     for title, figures in titled:
         if figures:
-            lines += ["", f"**{title}**", "", *_rows(figures)]
+            lines += ["", f"**{title}**", "", *markdown_rows(figures)]
     return "\n".join(lines) + "\n"
-
-
-def _rows(figures: Sequence[Verification]) -> list[str]:
-    def cell(value: float | None, form: str) -> str:
-        return format(value, form) if value is not None else ""
-
-    return [
-        "| space | samples | people | pairs, same / other | AUC | EER | nearest right | hardest same | hardest other |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-        *(
-            f"| {v.space} | {v.samples} | {v.people} | {v.same} / {v.other} | {cell(v.auc, '.4f')} "
-            f"| {cell(v.eer, '.1%')} | {cell(v.rank1, '.0%')} | {cell(v.lowest_same, '.2f')} "
-            f"| {cell(v.highest_other, '.2f')} |"
-            for v in figures
-        ),
-    ]
 
 
 def _manifest(folder: Path) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import mannwhitneyu
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "markdown_rows", "verify"]
 
 
 class Verification(BaseModel):
@@ -67,6 +67,24 @@ def verify(space: str, vectors: Sequence[NDArray[np.float32]], people: Sequence[
         lowest_same=float(same.min()) if len(same) else None,
         highest_other=float(other.max()) if len(other) else None,
     )
+
+
+def markdown_rows(figures: Sequence[Verification]) -> list[str]:
+    """A Markdown table, line by line: a space each."""
+
+    def cell(value: float | None, form: str) -> str:
+        return format(value, form) if value is not None else ""
+
+    return [
+        "| space | samples | people | pairs, same / other | AUC | EER | nearest right | hardest same | hardest other |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *(
+            f"| {v.space} | {v.samples} | {v.people} | {v.same} / {v.other} | {cell(v.auc, '.4f')} "
+            f"| {cell(v.eer, '.1%')} | {cell(v.rank1, '.0%')} | {cell(v.lowest_same, '.2f')} "
+            f"| {cell(v.highest_other, '.2f')} |"
+            for v in figures
+        ),
+    ]
 
 
 def _likeness(vectors: Sequence[NDArray[np.float32]], *, unit: bool) -> NDArray[np.float64]:
