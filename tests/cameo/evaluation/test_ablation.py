@@ -61,7 +61,7 @@ def test_every_way_is_another_and_nobody_is_the_base(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(ablation, "personalize", lambda *people, **words: lora)
-    found, takes = ablate(subjects[:2], backbone, real=False, minutes=0.0)
+    found, takes = ablate(subjects[:2], backbone, backbone, real=False, minutes=0.0)
     assert list(found.ways) == list(takes) == [way.name for way in WAYS]
     for number in range(2):
         made = [takes[way.name][number].frames for way in WAYS if not way.restored]
@@ -85,7 +85,7 @@ def test_every_way_is_another_and_nobody_is_the_base(
 
 def test_one_person_cannot_be_nearest(subjects: list[Subject], backbone: Backbone) -> None:
     with pytest.raises(UsageError, match="two or more"):
-        ablate(subjects[:1], backbone, real=False)
+        ablate(subjects[:1], backbone, backbone, real=False)
 
 
 def test_a_clip_that_is_none_is_told_in_a_line(
