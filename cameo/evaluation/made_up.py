@@ -2,9 +2,9 @@
 
     python -m cameo.evaluation.made_up --people 200
 
-Everybody is drawn on two occasions, in other clothes, light and places, and speaks twice, seven words each. MTCNN looks
-for the face in every frontal view in which it is 40 px high or more; dlib's ResNet compares the occasions, GE2E the
-voices. Writes ``report.json`` and ``table.md``.
+Everybody is drawn on two occasions, close up, in other clothes, light and places, and speaks twice, seven words each.
+MTCNN looks for the face in every frontal view in which it is 40 px high or more; dlib's ResNet compares the occasions,
+GE2E the voices. Writes ``report.json`` and ``table.md``.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def table_markdown(report: MadeUp) -> str:
 
 
 def _frontal(seed: int, occasion: int) -> Iterator[_View]:
-    clip = make_clip(seed, occasion, seconds=SECONDS, size=SIZE, fps=_FPS)
+    clip = make_clip(seed, occasion, seconds=SECONDS, size=SIZE, fps=_FPS, shot="close-up")
     (member,) = clip.truth["cast"]
     for index, frame in enumerate(clip.frames):
         points = np.array(member["landmarks"][index], np.float32)
