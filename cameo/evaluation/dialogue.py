@@ -70,23 +70,25 @@ def judge_turns(dialogues: Sequence[Dialogue], pairs: Sequence[tuple[int, int]],
     mouths = voices = 0
     for scene, pair in zip(dialogues, pairs, strict=True):
         known = np.stack([enrolled.speakers[number] for number in pair])
+        seen = _mouths(scene)
         for side in (0, 1):
-            mouths += _follows(scene, side)
+            mouths += _follows(seen, _turn(scene, side), side)
             voices += int(np.argmax(known @ speaker_of(_heard(scene, side)))) == side
     of = 2 * len(dialogues)
     return Turns(mouths=Share(right=mouths, of=of), voices=Share(right=voices, of=of))
 
 
-def _follows(scene: Dialogue, side: int) -> bool:
-    """Whether that mouth opens with its turn, and more than the other one."""
+def _mouths(scene: Dialogue) -> list[NDArray[np.float64] | None]:
+    """How dark the left one's mouth is and the right one's, (T,) each; None where none is seen."""
     middle = scene.frames.shape[2] // 2
     halves = (scene.frames[:, :, :middle], scene.frames[:, :, middle:])
-    voice = _turn(scene, side)
-    scores = []
-    for half in halves:
-        mouth = darkness(np.ascontiguousarray(half))
-        near = range(-_NEAR, _NEAR + 1)
-        scores.append(-1.0 if mouth is None else max(correlation(mouth, voice, shift) for shift in near))
+    return [darkness(np.ascontiguousarray(half)) for half in halves]
+
+
+def _follows(mouths: Sequence[NDArray[np.float64] | None], voice: NDArray[np.float64], side: int) -> bool:
+    """Whether that mouth opens with the voice of a turn, and more than the other one."""
+    near = range(-_NEAR, _NEAR + 1)
+    scores = [-1.0 if one is None else max(correlation(one, voice, shift) for shift in near) for one in mouths]
     return scores[side] > max(scores[1 - side], 0.0)
 
 

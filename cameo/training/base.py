@@ -38,7 +38,7 @@ from cameo.training.video_vae import recogniser, recognition_options
 if TYPE_CHECKING:
     from cameo.training.resemblance import Resemblance
 
-MOMENTS_A_CLIP = 5
+_MOMENTS_A_CLIP = 5
 """As many moments as take as long as a clip."""
 _NO_TEXT, _NO_ONE, _NO_FACE, _NO_BODY, _NO_VOICE = 0.1, 0.05, 0.1, 0.15, 0.15
 _TWO = 0.2
@@ -72,7 +72,7 @@ def main() -> None:
         warm = min(1.0, (stage.step - begun + 1) / _WARM_UP)
         set_rate(optimisers, stage.options.lr * warm * (1.02 - progress))
         nobody, two = rng.uniform() < _NO_ONE, rng.uniform() < _TWO and data.has_couples
-        batch = without(data.couples(stage.options.batch, rng) if two else _draw(data, stage, rng), rng)
+        batch = without(data.couples(stage.options.batch, rng) if two else draw(data, stage, rng), rng)
         with ExitStack() as told:
             if nobody or two:
                 # Seldom seen: not worth compiling for.
@@ -107,10 +107,10 @@ def main() -> None:
     preview(stage, pipeline, adapter, ema.averaged(nano))
 
 
-def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
+def draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
     """Clips, or as many moments as take as long."""
     if rng.uniform() < stage.options.moments:
-        return data.batch(MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
+        return data.batch(_MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
     return data.batch(stage.options.batch, rng)
 
 
@@ -125,12 +125,16 @@ def _resemblance(stage: Stage, pipeline: LTX2Pipeline, data: Dataset) -> Resembl
 def without(batch: Batch, rng: np.random.Generator) -> Batch:
     """The batch with some captions and some of what is known of people left out: what guidance contrasts with."""
     captions = [c if rng.uniform() >= _NO_TEXT else "" for c in batch.captions]
-    partners = None if batch.partners is None else partly(batch.partners, rng)
-    return replace(batch, captions=captions, people=partly(batch.people, rng), partners=partners)
+    return replace(partly_known(batch, rng), captions=captions)
 
 
-def partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
-    """Some without face, body or voice."""
+def partly_known(batch: Batch, rng: np.random.Generator) -> Batch:
+    """Some people without face, body or voice, as some consent to."""
+    partners = None if batch.partners is None else _partly(batch.partners, rng)
+    return replace(batch, people=_partly(batch.people, rng), partners=partners)
+
+
+def _partly(people: IdentityFeatures, rng: np.random.Generator) -> IdentityFeatures:
 
     def keep(share: float) -> Tensor:
         return torch.from_numpy(rng.uniform(size=len(people)) >= share)

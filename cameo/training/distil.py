@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from cameo.conditioning.adapter import IdentityAdapter
 from cameo.conditioning.attach import attach
 from cameo.conditioning.lora import add_lora
-from cameo.training.base import MOMENTS_A_CLIP, partly
+from cameo.training.base import draw, partly_known
 from cameo.training.casting import cast
 from cameo.training.flow import Batch, Dataset, Noised, noised, velocities, velocity_loss
 from cameo.training.nano_adapter import base_adapter
@@ -73,7 +73,7 @@ def main() -> None:
         for group in optimiser.param_groups:
             group["lr"] = options.lr * min(1.0, (stage.step - begun + 1) / _WARM_UP) * (1.02 - progress)
         two = rng.uniform() < _TWO and data.has_couples
-        batch = _partly_known(data.couples(options.batch, rng) if two else _draw(data, stage, rng), rng)
+        batch = partly_known(data.couples(options.batch, rng) if two else draw(data, stage, rng), rng)
         told = rng.uniform() >= _NO_ONE
         begin = 2 * int(rng.integers(options.steps))
         noisy = _begun(noised(pipeline, batch, rng), grid[begin])
@@ -94,18 +94,6 @@ def main() -> None:
             saved = stage.minutes()
             stage.save({"student": student}, [optimiser], ema)
     stage.save({"student": student}, [optimiser], ema)
-
-
-def _draw(data: Dataset, stage: Stage, rng: np.random.Generator) -> Batch:
-    if rng.uniform() < stage.options.moments:
-        return data.batch(MOMENTS_A_CLIP * stage.options.batch, rng, frames=1)
-    return data.batch(stage.options.batch, rng)
-
-
-def _partly_known(batch: Batch, rng: np.random.Generator) -> Batch:
-    """Some people without face, body or voice, as some consent to."""
-    partners = None if batch.partners is None else partly(batch.partners, rng)
-    return replace(batch, people=partly(batch.people, rng), partners=partners)
 
 
 def levels(pipeline: LTX2Pipeline, steps: int) -> list[float]:

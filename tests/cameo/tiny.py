@@ -42,6 +42,26 @@ def make_adapter(**changes: object) -> IdentityAdapter:
     return IdentityAdapter(**{**small, **changes}).eval()
 
 
+def adapter_of_tiny(**changes: object) -> IdentityAdapter:
+    """One that fits ``TINY``, and says something."""
+    torch.manual_seed(0)
+    small = {
+        "face_dim": 12,
+        "body_dim": 10,
+        "voice_dim": 14,
+        "video_latent_channels": 32,
+        "head_grid": 4,
+        "audio_latent_dim": 16,
+        "token_dim": 32,
+        "heads": 2,
+        "num_layers": 2,
+        "video_dim": 64,
+        "video_heads": 1,
+        "audio_dim": 32,
+    }
+    return open_values(IdentityAdapter(**{**small, **changes}).eval())
+
+
 def open_values(adapter: IdentityAdapter) -> IdentityAdapter:
     """Give ``to_v_id``, which starts at zero, something to say."""
     for layer in (*adapter.video_layers, *adapter.audio_layers):

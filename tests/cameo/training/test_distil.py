@@ -11,13 +11,13 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from cameo.backbones.nano import build
-from cameo.conditioning import IdentityAdapter, IdentityFeatures, add_lora
+from cameo.conditioning import IdentityFeatures, add_lora
 from cameo.generation import guidance
 from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.casting import cast
 from cameo.training.distil import LORA, RANK, TARGETS, levels, two_guided_steps
 from cameo.training.flow import FRAME_RATE, Batch, Noised, velocities, velocity_loss
-from tests.cameo.tiny import TINY
+from tests.cameo.tiny import TINY, adapter_of_tiny
 
 CAPTION, STEPS, GUIDANCE = "a person says hello", 4, 2.5
 
@@ -27,24 +27,7 @@ def pipeline() -> CameoLTX2Pipeline:
     pipeline = CameoLTX2Pipeline(**build(TINY, ("a", "person", "says", "hello"), seed=4).components)
     pipeline.scheduler = FlowMatchEulerDiscreteScheduler(shift=2.0)
     pipeline.set_progress_bar_config(disable=True)
-    torch.manual_seed(0)
-    adapter = IdentityAdapter(
-        face_dim=12,
-        body_dim=10,
-        voice_dim=14,
-        video_latent_channels=32,
-        head_grid=4,
-        audio_latent_dim=16,
-        token_dim=32,
-        heads=2,
-        num_layers=2,
-        video_dim=64,
-        video_heads=1,
-        audio_dim=32,
-    )
-    for layer in (*adapter.video_layers, *adapter.audio_layers):
-        torch.nn.init.normal_(layer.to_v_id.weight)
-    pipeline.attach_identity_adapter(adapter.eval())
+    pipeline.attach_identity_adapter(adapter_of_tiny())
     for part in (pipeline.transformer, pipeline.text_encoder, pipeline.connectors, pipeline.identity_adapter):
         part.eval().requires_grad_(False)
     return pipeline

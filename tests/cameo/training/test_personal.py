@@ -17,7 +17,7 @@ from cameo.pipeline import CameoLTX2Pipeline
 from cameo.training.personal import _examples, _inside, _moments, _Scene, personalize
 from enroll.identity import Crop
 from tests.cameo.conditioning.test_features import make_identity
-from tests.cameo.tiny import TINY
+from tests.cameo.tiny import TINY, adapter_of_tiny
 
 DEFAULTS = Defaults(
     height=128,
@@ -38,28 +38,13 @@ def backbone() -> Backbone:
     words = ["close", "up", "of", "a", "person", "by", "the", "sea", "in", "forest", "medium", "shot", "room", "waves"]
     pipeline = CameoLTX2Pipeline(**build(TINY, words, seed=0).components)
     pipeline.set_progress_bar_config(disable=True)
-    torch.manual_seed(0)
-    adapter = IdentityAdapter(
+    adapter = adapter_of_tiny(
         face_space="tiny-face",
-        face_dim=12,
         body_space="tiny-body",
-        body_dim=10,
         voice_space="tiny-voice",
-        voice_dim=14,
-        video_latent_channels=32,
-        head_grid=4,
         head_crops=1,
         head_placings={"close-up": (0.8, 0.1, 0.1)},
-        audio_latent_dim=16,
-        token_dim=32,
-        heads=2,
-        num_layers=2,
-        video_dim=64,
-        video_heads=1,
-        audio_dim=32,
-    ).eval()
-    for layer in (*adapter.video_layers, *adapter.audio_layers):
-        torch.nn.init.normal_(layer.to_v_id.weight)
+    )
     pipeline.attach_identity_adapter(adapter)
     return Backbone(pipeline, adapter, "tiny", DEFAULTS)
 
